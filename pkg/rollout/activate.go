@@ -1,0 +1,177 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+)
+
+// activate takes the waves one after the other; between them Decide says go on, halt or roll back.
+func (r *run) activate() error {
+	for i, wave := range r.plan.Waves {
+		last := i == len(r.plan.Waves)-1
+		if err := r.interrupted(); err != nil {
+			return err
+		}
+		nodes := r.members(wave)
+		r.tell(Event{Kind: WaveStarted, Wave: wave.Name, Number: i + 1, Waves: len(r.plan.Waves), Nodes: len(nodes)})
+		r.each(nodes, r.activateNode)
+		decision := r.judge(wave)
+		if decision == GoOn && !last {
+			r.bake(wave, nodes)
+			decision = r.judge(wave)
+		}
+		r.tell(Event{Kind: WaveFinished, Wave: wave.Name, Number: i + 1, Waves: len(r.plan.Waves), Nodes: len(nodes)})
+		if err := r.interrupted(); err != nil {
+			return err
+		}
+		if decision != GoOn {
+			return r.stop(wave, decision)
+		}
+	}
+	return nil
+}
+
+func (r *run) members(wave plan.Wave) []*node {
+	var nodes []*node
+	for _, step := range wave.Steps {
+		nodes = append(nodes, r.byName[step.Node])
+	}
+	return nodes
+}
+
+// activateNode takes one node to its release. A node that fails, or that an interrupt finds half way, goes back at once to what it ran.
+func (r *run) activateNode(n *node) {
+	if r.interrupted() != nil || r.overBudget() {
+		return
+	}
+	err := r.bringUp(n)
+	if err == nil {
+		r.update(n, func(n *node) { n.healthy, n.runs = true, n.to })
+		return
+	}
+	interrupted := isInterrupt(err)
+	if !interrupted {
+		r.update(n, func(n *node) { n.failure = failureOf(StepHealth, err) })
+	}
+	if r.neverSwitched(n, err) {
+		return
+	}
+	if interrupted || r.plan.OnFailure == "rollback" {
+		r.putBack(n)
+	}
+}
+
+// neverSwitched tells whether a node whose switch failed still runs what it ran before, so that there is nothing to put back.
+func (r *run) neverSwitched(n *node, err error) bool {
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Step != StepSwitch {
+		return false
+	}
+	facts, err := r.fleet.Probe(r.safe, n.Name)
+	if err != nil || facts.Current != n.facts.Current {
+		return false
+	}
+	r.update(n, func(n *node) { n.touched = false })
+	return true
+}
+
+// bringUp switches, restarts and waits for health. Only the waiting ends with an interrupt: what was begun on a node is not left half done.
+func (r *run) bringUp(n *node) error {
+	r.update(n, func(n *node) { n.touched = true })
+	err := r.step(r.safe, n, StepSwitch, n.to, func(ctx context.Context) error {
+		return r.fleet.Switch(ctx, n.Name, Switch{To: n.to, Deployment: r.ID, Previous: n.from, KeepPrevious: r.Rollback || n.from == n.to})
+	})
+	if err != nil {
+		return err
+	}
+	r.update(n, func(n *node) { n.runs = n.to })
+	if err := r.step(r.safe, n, StepRestart, n.to, func(ctx context.Context) error { return r.fleet.Restart(ctx, n.Name) }); err != nil {
+		return err
+	}
+	err = r.step(r.soft, n, StepHealth, n.to, func(ctx context.Context) error { return r.fleet.Healthy(ctx, n.Name, n.to) })
+	if err != nil {
+		return err
+	}
+	return r.step(r.safe, n, StepConfirm, n.to, func(ctx context.Context) error { return r.fleet.Confirm(ctx, n.Name, n.to) })
+}
+
+func (r *run) judge(wave plan.Wave) Decision {
+	tally := Tally{
+		Failures: len(r.failed()), Budget: r.plan.MaxFailures,
+		Wave: len(wave.Steps), MustPass: wave.MustPass, OnFailure: r.plan.OnFailure,
+	}
+	for _, n := range r.members(wave) {
+		if n.failure != nil {
+			tally.WaveFailures++
+		}
+	}
+	return Decide(tally)
+}
+
+// bakeInterval is how often a baking wave is looked at.
+const bakeInterval = 2 * time.Second
+
+// bake watches a wave for as long as the strategy wants it to stay healthy. A node that fails two looks in a row is unhealthy.
+func (r *run) bake(wave plan.Wave, nodes []*node) {
+	if r.plan.Bake == 0 {
+		return
+	}
+	r.tell(Event{Kind: BakeStarted, Wave: wave.Name, Nodes: len(nodes), Text: r.plan.Bake.String()})
+	end := time.Now().Add(r.plan.Bake)
+	ctx, cancel := context.WithDeadline(r.soft, end)
+	defer cancel()
+	r.each(nodes, func(n *node) {
+		if !n.healthy {
+			return
+		}
+		if failure := r.watch(ctx, n); failure != nil {
+			r.tell(Event{Kind: StepFailed, Node: n.Name, Step: StepBake, Release: n.to, Failure: failure})
+			r.update(n, func(n *node) { n.healthy, n.failure = false, failure })
+			if r.plan.OnFailure == "rollback" {
+				r.putBack(n)
+			}
+		}
+	})
+}
+
+func (r *run) watch(ctx context.Context, n *node) *Failure {
+	strikes := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(bakeInterval):
+		}
+		err := r.fleet.Check(ctx, n.Name, n.to)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			strikes = 0
+		case strikes == 0:
+			strikes++
+		default:
+			failure := failureOf(StepBake, err)
+			failure.Class = Unhealthy
+			return failure
+		}
+	}
+}
+
+// stop ends the deployment after a wave, rolling back if so decided.
+func (r *run) stop(wave plan.Wave, decision Decision) error {
+	failed := len(r.failed())
+	reason := fmt.Sprintf("%d failed, the budget is %d", failed, r.plan.MaxFailures)
+	if failed <= r.plan.MaxFailures {
+		reason = fmt.Sprintf("the %s failed as a whole", wave.Name)
+	}
+	r.tell(Event{Kind: Decided, Decision: decision, Wave: wave.Name, Text: reason})
+	if decision == RollBack {
+		r.undo()
+	}
+	return &Stop{Why: OverBudget, Err: fmt.Errorf("stopped after %s: %s", wave.Name, reason)}
+}

@@ -1,0 +1,103 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+)
+
+// Kind says what an event tells.
+type Kind string
+
+// The kinds of events, roughly in the order in which they come.
+const (
+	Started      Kind = "deployment-started"
+	StepStarted  Kind = "step-started"
+	StepFinished Kind = "step-finished"
+	StepFailed   Kind = "step-failed"
+	Resolved     Kind = "release-resolved"
+	Planned      Kind = "planned"
+	WaveStarted  Kind = "wave-started"
+	WaveFinished Kind = "wave-finished"
+	BakeStarted  Kind = "bake-started"
+	Decided      Kind = "decided"
+	// Interrupting comes once, when a signal or --timeout asks for the end.
+	Interrupting Kind = "interrupting"
+	Note         Kind = "note"
+	Finished     Kind = "deployment-finished"
+)
+
+// Step is one thing done on one node.
+type Step string
+
+// The steps.
+const (
+	StepProbe    Step = "probe"
+	StepStage    Step = "stage"
+	StepSwitch   Step = "switch"
+	StepRestart  Step = "restart"
+	StepHealth   Step = "health"
+	StepConfirm  Step = "confirm"
+	StepBake     Step = "bake"
+	StepPrune    Step = "prune"
+	StepRestore  Step = "restore"
+	StepWithdraw Step = "withdraw"
+)
+
+// Event is one thing that happened. As JSON it is one line; empty fields are left out.
+type Event struct {
+	Time        time.Time `json:"time"`
+	Kind        Kind      `json:"event"`
+	Deployment  string    `json:"deployment"`
+	Service     string    `json:"service"`
+	Environment string    `json:"environment"`
+	Node        string    `json:"node,omitempty"`
+	Step        Step      `json:"step,omitempty"`
+	// Wave is its name, "canary" or "batch 2"; Number and Waves count from 1.
+	Wave   string `json:"wave,omitempty"`
+	Number int    `json:"number,omitempty"`
+	Waves  int    `json:"waves,omitempty"`
+	Nodes  int    `json:"nodes,omitempty"`
+	// Release is the id that the step is about.
+	Release string `json:"release,omitempty"`
+	Text    string `json:"text,omitempty"`
+	// Took is in nanoseconds.
+	Took     time.Duration `json:"took,omitempty"`
+	Failure  *Failure      `json:"failure,omitempty"`
+	Resolved *Release      `json:"resolved,omitempty"`
+	Plan     *plan.Plan    `json:"plan,omitempty"`
+	Decision Decision      `json:"decision,omitempty"`
+	Outcome  *Outcome      `json:"outcome,omitempty"`
+}
+
+func (r *run) tell(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.Time = time.Now()
+	e.Deployment, e.Service, e.Environment = r.ID, r.Service, r.Environment
+	r.sink(e)
+}
+
+// step does one thing on one node and tells of its start and its end. A step that an interrupt cut short is no failure of the node.
+func (r *run) step(ctx context.Context, n *node, step Step, id string, do func(context.Context) error) error {
+	began := time.Now()
+	r.tell(Event{Kind: StepStarted, Node: n.Name, Step: step, Release: id})
+	err := do(ctx)
+	switch {
+	case err == nil:
+		r.tell(Event{Kind: StepFinished, Node: n.Name, Step: step, Release: id, Took: time.Since(began)})
+		return nil
+	case ctx.Err() != nil:
+		return &Stop{Why: Interrupted, Err: context.Cause(ctx)}
+	}
+	failure := failureOf(step, err)
+	r.tell(Event{Kind: StepFailed, Node: n.Name, Step: step, Release: id, Took: time.Since(began), Failure: failure})
+	return failure
+}
+
+func isInterrupt(err error) bool {
+	var stop *Stop
+	return errors.As(err, &stop) && stop.Why == Interrupted
+}

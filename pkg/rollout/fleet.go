@@ -1,0 +1,74 @@
+package rollout
+
+import (
+	"context"
+
+	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/restart"
+)
+
+// Fleet is what a rollout asks of nodes; they are called by name. Every method returns within a second of its context's end.
+// An error that is a *Failure says what kind of failure it is; any other counts as Failed.
+type Fleet interface {
+	// Probe learns what is true on a node, in one command that writes nothing.
+	Probe(ctx context.Context, node string) (Facts, error)
+	// Resolve decides on the release that version (empty: the newest) stands for, given what was found on the nodes.
+	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
+	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes.
+	Stage(ctx context.Context, node, id string, found map[string]Facts) error
+	// Switch makes a staged release current: old or new, nothing between.
+	Switch(ctx context.Context, node string, s Switch) error
+	// Restart makes the service take up the current release, and sees that it holds.
+	Restart(ctx context.Context, node string) error
+	// Healthy waits until the node is healthy with the release id; Check asks once.
+	Healthy(ctx context.Context, node, id string) error
+	Check(ctx context.Context, node, id string) error
+	// Confirm remembers on the node that id was seen healthy.
+	Confirm(ctx context.Context, node, id string) error
+	// Withdraw stops the service and leaves the node without a current release.
+	Withdraw(ctx context.Context, node string) error
+	// Prune removes old releases from a node.
+	Prune(ctx context.Context, node string) error
+}
+
+// Facts are what preflight found on a node.
+type Facts struct {
+	release.State
+	// Platform is the node's fingerprint: nodes with the same one take the same files.
+	Platform string
+	// Service is what the service manager says.
+	Service restart.State
+	// Problems are reasons not to deploy to the node.
+	Problems []Problem
+}
+
+// Problem is a reason not to deploy, and what to do about it.
+type Problem struct {
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
+
+// Runs tells whether the node runs release id: current, seen healthy since the switch, and not known to be down.
+func (f Facts) Runs(id string) bool {
+	return id != "" && f.Current == id && f.Confirmed == id && f.Service.Name != "stopped" && f.Service.Name != "failed"
+}
+
+// Release is what a deployment takes its nodes to.
+type Release struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	// Packages is the number of packages in the lock; 0 where the lock was not looked at.
+	Packages int `json:"packages,omitempty"`
+	// Notes are things worth saying of how it was chosen.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Switch says what becomes current.
+type Switch struct {
+	To string
+	// Deployment that activates To; empty when a node is put back, which leaves the record of To as it was.
+	Deployment string
+	// Previous is recorded as To's predecessor, unless KeepPrevious: then the recorded one stays, as a rollback wants it.
+	Previous     string
+	KeepPrevious bool
+}

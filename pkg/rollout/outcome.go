@@ -1,0 +1,132 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+)
+
+// Status is how a deployment ended.
+type Status string
+
+// The statuses.
+const (
+	// Succeeded: every target runs the release.
+	Succeeded Status = "succeeded"
+	// Unchanged: every target ran it already.
+	Unchanged Status = "unchanged"
+	// Planned ends a dry run.
+	DryRun Status = "dry run"
+	// Untouched: it ended before any running service was touched.
+	Untouched Status = "untouched"
+	// Restored: it failed, and every node it touched runs what it ran before.
+	Restored Status = "restored"
+	// Mixed: the targets do not all run what they ran before, nor all the release.
+	Mixed Status = "mixed"
+)
+
+// Outcome is the truth about the fleet after a deployment.
+type Outcome struct {
+	Status Status `json:"status"`
+	// Interrupted is why an interrupt ended the deployment, or empty.
+	Interrupted string `json:"interrupted,omitempty"`
+	// Reason is why it ended early, or empty.
+	Reason string `json:"reason,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+	// Err is the error behind Reason; nil for a deployment that came to its end.
+	Err      error         `json:"-"`
+	Problems []NodeProblem `json:"problems,omitempty"`
+	Rollback bool          `json:"rollback,omitempty"`
+	Release  Release       `json:"release"`
+	Plan     plan.Plan     `json:"plan"`
+	Nodes    []NodeOutcome `json:"nodes"`
+	// Took is in nanoseconds.
+	Took time.Duration `json:"took"`
+}
+
+// NodeOutcome is the truth about one node.
+type NodeOutcome struct {
+	Node string `json:"node"`
+	Zone string `json:"zone,omitempty"`
+	// From and To are the releases before the deployment and wanted by it.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Runs is the release that is current now, as far as is known.
+	Runs string `json:"runs,omitempty"`
+	// Touched: its running service was affected. Restored: and it runs From again.
+	Touched  bool `json:"touched,omitempty"`
+	Restored bool `json:"restored,omitempty"`
+	// Healthy: it runs To, and was seen healthy.
+	Healthy bool `json:"healthy,omitempty"`
+	// Left: the deployment had nothing to do there, and does not answer for it.
+	Left    bool     `json:"left,omitempty"`
+	Failure *Failure `json:"failure,omitempty"`
+	// Undo is why the node could not be put back.
+	Undo *Failure `json:"undo,omitempty"`
+}
+
+func (r *run) outcome(err error) Outcome {
+	o := Outcome{Rollback: r.Rollback, Release: r.release, Plan: r.plan, Err: err, Took: time.Since(r.began)}
+	for _, n := range r.nodes {
+		o.Nodes = append(o.Nodes, NodeOutcome{
+			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Runs: n.runs,
+			Touched: n.touched, Restored: n.restored, Healthy: n.healthy, Left: n.left, Failure: n.failure, Undo: n.undo,
+		})
+	}
+	o.explain(err)
+	if r.soft.Err() != nil {
+		o.Interrupted = context.Cause(r.soft).Error()
+	}
+	o.Status = r.status(err, o.Nodes)
+	return o
+}
+
+func (o *Outcome) explain(err error) {
+	if err == nil {
+		return
+	}
+	o.Reason = err.Error()
+	var stop *Stop
+	if errors.As(err, &stop) {
+		o.Problems = stop.Problems
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		o.Hint = hinted.Hint()
+	}
+}
+
+func (r *run) status(err error, nodes []NodeOutcome) Status {
+	touched, restored, done, targets := 0, 0, 0, 0
+	for _, n := range nodes {
+		if n.Left {
+			continue
+		}
+		targets++
+		if n.Touched {
+			touched++
+		}
+		if n.Restored {
+			restored++
+		}
+		if n.Healthy {
+			done++
+		}
+	}
+	switch {
+	case done == targets && touched == 0 && err == nil:
+		return Unchanged
+	case done == targets && err == nil:
+		return Succeeded
+	case r.DryRun && err == nil:
+		return DryRun
+	case touched == 0:
+		return Untouched
+	case restored == touched:
+		return Restored
+	default:
+		return Mixed
+	}
+}

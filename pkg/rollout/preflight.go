@@ -1,0 +1,144 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+	"github.com/rollpin/rollpin/pkg/release"
+)
+
+// preflight connects to every node and learns what is true there. Any problem but an unreachable node inside the budget ends the
+// deployment here, with the problems of all nodes.
+func (r *run) preflight() error {
+	r.each(r.nodes, r.probe)
+	if err := r.interrupted(); err != nil {
+		return err
+	}
+	var problems []NodeProblem
+	for _, n := range r.nodes {
+		for _, p := range n.facts.Problems {
+			problems = append(problems, NodeProblem{n.Name, p})
+		}
+		if n.failure != nil && n.failure.Class != Unreachable {
+			problems = append(problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
+		}
+	}
+	unreachable := r.failed()
+	budget := plan.Make(r.request()).MaxFailures
+	if len(problems) > 0 || len(unreachable) > budget || len(unreachable) == len(r.nodes) {
+		return r.preflightStop(problems)
+	}
+	return nil
+}
+
+func (r *run) probe(n *node) {
+	if n.Dead != "" {
+		n.failure = &Failure{Class: Unreachable, Step: StepProbe, Text: "discovery holds it for dead: " + n.Dead,
+			Hint: fmt.Sprintf("bring it back, take it out of discovery, or leave it out: --exclude %s", n.Name)}
+		r.tell(Event{Kind: StepFailed, Node: n.Name, Step: StepProbe, Failure: n.failure})
+		return
+	}
+	err := r.step(r.soft, n, StepProbe, "", func(ctx context.Context) (err error) {
+		n.facts, err = r.fleet.Probe(ctx, n.Name)
+		return err
+	})
+	if isInterrupt(err) {
+		return
+	}
+	if err != nil {
+		n.failure = failureOf(StepProbe, err)
+		return
+	}
+	n.probed = true
+	n.from, n.runs = n.facts.Current, n.facts.Current
+}
+
+func (r *run) preflightStop(problems []NodeProblem) error {
+	nodes := map[string]bool{}
+	for _, n := range r.nodes {
+		if n.failure != nil && n.failure.Class == Unreachable {
+			problems = append(problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
+		}
+	}
+	for _, p := range problems {
+		nodes[p.Node] = true
+	}
+	return &Stop{Why: Preflight, Problems: problems, Err: fmt.Errorf("%d of %d nodes are not ready", len(nodes), len(r.nodes))}
+}
+
+// makePlan decides what each node shall run and in which order.
+func (r *run) makePlan() error {
+	if err := r.aim(); err != nil {
+		if stop := r.interrupted(); stop != nil {
+			return stop
+		}
+		return &Stop{Why: Preflight, Err: err}
+	}
+	r.plan = plan.Make(r.request())
+	r.tell(Event{Kind: Planned, Plan: &r.plan, Release: r.release.ID, Nodes: len(r.nodes)})
+	return nil
+}
+
+// aim sets the release that each node shall run.
+func (r *run) aim() error {
+	if r.Rollback {
+		return r.aimBack()
+	}
+	resolved, err := r.fleet.Resolve(r.soft, r.Version, r.found())
+	if err != nil {
+		return err
+	}
+	r.release = resolved
+	r.tell(Event{Kind: Resolved, Release: resolved.ID, Resolved: &resolved})
+	for _, n := range r.nodes {
+		n.to = resolved.ID
+		n.healthy = n.facts.Runs(n.to)
+		if previous := n.facts.CurrentRecord().Previous; n.from == n.to && !n.healthy && n.facts.Has(previous) {
+			// A deployment that ended between switch and health left the node half way: what it ran is the release before.
+			n.from = previous
+		}
+	}
+	return nil
+}
+
+// aimBack sets the targets of a rollback; nodes that it does not concern have no step to take.
+func (r *run) aimBack() error {
+	targets, err := Targets(r.Version, r.found())
+	if err != nil {
+		return err
+	}
+	for _, n := range r.nodes {
+		to, ok := targets[n.Name]
+		switch {
+		case ok:
+			n.to = to
+			n.healthy = n.facts.Runs(to)
+		case n.probed:
+			n.left = true
+		}
+		if r.release.ID == "" && ok {
+			r.release = Release{ID: to, Version: release.VersionOf(to)}
+		}
+	}
+	if r.release.ID == "" {
+		return errors.New("there is nothing to roll back")
+	}
+	r.tell(Event{Kind: Resolved, Release: r.release.ID, Resolved: &r.release})
+	return nil
+}
+
+// request is the plan's view of the nodes: those that answered and have a step to take, or are done.
+func (r *run) request() plan.Request {
+	request := plan.Request{Service: r.Service, Environment: r.Environment, Strategy: r.Strategy, Rollback: r.Rollback}
+	for _, n := range r.nodes {
+		if n.left {
+			continue
+		}
+		request.Nodes = append(request.Nodes, plan.Node{
+			Name: n.Name, Zone: n.Zone, From: n.from, To: n.to, Done: n.healthy, Missing: n.failure != nil,
+		})
+	}
+	return request
+}

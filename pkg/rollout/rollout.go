@@ -1,0 +1,147 @@
+// Package rollout takes the nodes of a service to a release: preflight, stage, activate wave by wave, settle. It is a state machine over
+// the small interface Fleet; what happens is told in events.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/plan"
+)
+
+// Deployment is one request to take nodes to a release.
+type Deployment struct {
+	// ID sorts by time.
+	ID string
+	// Rollback asks for an earlier release: Version, or what the nodes ran before their last deployment.
+	Rollback             bool
+	Service, Environment string
+	// Version is what was asked for; empty for the newest, or for the predecessor in a rollback.
+	Version  string
+	Nodes    []inventory.Node
+	Strategy config.Strategy
+	// DryRun ends after the plan was made; nothing is written on any node.
+	DryRun bool
+	// Parallel bounds how many nodes are worked on at once; 1 or more.
+	Parallel int
+	// Confirm is asked once the plan is made; nil goes on without asking.
+	Confirm func(plan.Plan) bool
+}
+
+// grace is how long nodes in flight have to come to a safe end after an interrupt. Jenkins kills 5 s after SIGTERM.
+const grace = 4 * time.Second
+
+// Run carries out d on the nodes of fleet and tells sink every event, one at a time. When soft is done nothing new is started and
+// the nodes in flight are brought to a safe end within 4 seconds; when ctx is done everything stops at once.
+func Run(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) Outcome {
+	r := newRun(ctx, soft, d, fleet, sink)
+	defer r.close()
+	r.tell(Event{Kind: Started, Text: d.Version, Nodes: len(d.Nodes)})
+	err := r.deploy()
+	outcome := r.outcome(err)
+	r.tell(Event{Kind: Finished, Outcome: &outcome, Took: outcome.Took})
+	return outcome
+}
+
+type run struct {
+	Deployment
+	fleet Fleet
+	began time.Time
+
+	// ctx ends everything; soft forbids anything new; safe ends a grace period after soft.
+	ctx, soft, safe context.Context
+	endSafe         func()
+
+	release Release
+	plan    plan.Plan
+	nodes   []*node
+	byName  map[string]*node
+
+	mu   sync.Mutex // guards what the nodes know of themselves, and the order of events
+	sink func(Event)
+}
+
+func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) *run {
+	r := &run{Deployment: d, fleet: fleet, sink: sink, began: time.Now(), byName: map[string]*node{}}
+	r.ctx = ctx
+	r.soft, r.safe, r.endSafe = withGrace(ctx, soft)
+	for _, target := range d.Nodes {
+		n := &node{Node: target}
+		r.nodes = append(r.nodes, n)
+		r.byName[target.Name] = n
+	}
+	return r
+}
+
+// withGrace derives both contexts of a run: soft also ends with ctx, and safe ends a grace period after soft.
+func withGrace(ctx, soft context.Context) (softened, safe context.Context, end func()) {
+	softened, endSoft := context.WithCancelCause(ctx)
+	unlink := context.AfterFunc(soft, func() { endSoft(context.Cause(soft)) })
+	safe, endSafe := context.WithCancelCause(ctx)
+	var timer *time.Timer
+	armed := make(chan struct{})
+	stop := context.AfterFunc(softened, func() {
+		defer close(armed)
+		timer = time.AfterFunc(grace, func() { endSafe(context.Cause(softened)) })
+	})
+	return softened, safe, func() {
+		unlink()
+		if !stop() {
+			<-armed
+			timer.Stop()
+		}
+		endSoft(nil)
+		endSafe(nil)
+	}
+}
+
+func (r *run) close() { r.endSafe() }
+
+// deploy is the four parts of a deployment, in order; its error is why it ended before the last.
+func (r *run) deploy() error {
+	if err := r.preflight(); err != nil {
+		return err
+	}
+	if err := r.makePlan(); err != nil {
+		return err
+	}
+	if len(r.plan.Waves) == 0 || r.DryRun {
+		return nil
+	}
+	if r.Confirm != nil && !r.Confirm(r.plan) {
+		return &Stop{Why: Declined, Err: errors.New("not confirmed")}
+	}
+	if err := r.stage(); err != nil {
+		return err
+	}
+	if err := r.activate(); err != nil {
+		return err
+	}
+	r.settle()
+	return nil
+}
+
+// interrupted returns why nothing new may start, or nil.
+func (r *run) interrupted() error {
+	if r.soft.Err() == nil {
+		return nil
+	}
+	return &Stop{Why: Interrupted, Err: context.Cause(r.soft)}
+}
+
+// settle removes old releases where the new one is confirmed. What cannot be removed is told, and fails nothing.
+func (r *run) settle() {
+	if r.Rollback || r.interrupted() != nil {
+		return
+	}
+	r.each(r.activated(), func(n *node) {
+		if err := r.step(r.soft, n, StepPrune, "", func(ctx context.Context) error { return r.fleet.Prune(ctx, n.Name) }); err != nil {
+			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
+		}
+	})
+}

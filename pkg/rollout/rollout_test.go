@@ -1,0 +1,382 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/plan"
+	"github.com/rollpin/rollpin/pkg/release"
+)
+
+func play(t *testing.T, f *fakeFleet, change func(*Deployment)) (Outcome, []Event) {
+	t.Helper()
+	var outcome Outcome
+	var events []Event
+	synctest.Test(t, func(t *testing.T) {
+		outcome = Run(t.Context(), t.Context(), deployment(f, change), f, func(e Event) { events = append(events, e) })
+	})
+	return outcome, events
+}
+
+func TestOutcomes(t *testing.T) {
+	failing := func(node, step string) func(string, string, string) error {
+		return func(n, s, id string) error {
+			if n == node && s == step && id != oldID {
+				return errors.New("disk full")
+			}
+			return nil
+		}
+	}
+	unreachable := func(node string) func(string, string, string) error {
+		return func(n, _, _ string) error {
+			if n == node {
+				return &Failure{Class: Unreachable, Text: "connection refused"}
+			}
+			return nil
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		nodes   int
+		current string
+		change  func(*Deployment)
+		fail    func(node, step, id string) error
+		status  Status
+		runs    string
+		touched string
+	}{
+		{name: "all goes well", nodes: 5, current: oldID, status: Succeeded,
+			runs: "1.1.0 1.1.0 1.1.0 1.1.0 1.1.0", touched: "web-1 web-2 web-3 web-4 web-5"},
+		{name: "already there", nodes: 2, current: newID, status: Unchanged, runs: "1.1.0 1.1.0"},
+		{name: "a dry run", nodes: 2, current: oldID, change: func(d *Deployment) { d.DryRun = true }, status: DryRun, runs: "1.0.0 1.0.0"},
+		{name: "declined", nodes: 2, current: oldID, change: func(d *Deployment) { d.Confirm = func(plan.Plan) bool { return false } },
+			status: Untouched, runs: "1.0.0 1.0.0"},
+		{name: "an unhealthy canary is the only node touched", nodes: 5, current: oldID, fail: unhealthy("web-1", "1.1.0"), status: Restored,
+			runs: "1.0.0 1.0.0 1.0.0 1.0.0 1.0.0", touched: "web-1"},
+		{name: "a canary that cannot restart", nodes: 5, current: oldID, fail: failing("web-1", "restart"), status: Restored,
+			runs: "1.0.0 1.0.0 1.0.0 1.0.0 1.0.0", touched: "web-1"},
+		{name: "a failed switch leaves the running service alone", nodes: 3, current: oldID, fail: failing("web-1", "switch"), status: Untouched,
+			runs: "1.0.0 1.0.0 1.0.0", touched: "web-1"},
+		{name: "a failure in a later wave unwinds all", nodes: 5, current: oldID, fail: unhealthy("web-4", "1.1.0"), status: Restored,
+			runs: "1.0.0 1.0.0 1.0.0 1.0.0 1.0.0", touched: "web-1 web-2 web-3 web-4 web-5"},
+		{name: "halt leaves things as they are", nodes: 5, current: oldID, change: func(d *Deployment) { d.Strategy.OnFailure = "halt" },
+			fail: unhealthy("web-2", "1.1.0"), status: Mixed, runs: "1.1.0 1.1.0 1.1.0 1.0.0 1.0.0", touched: "web-1 web-2 web-3"},
+		{name: "a failure inside the budget is no success", nodes: 4, current: oldID,
+			change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} },
+			fail:   unhealthy("web-3", "1.1.0"), status: Mixed, runs: "1.1.0 1.1.0 1.0.0 1.1.0", touched: "web-1 web-2 web-3 web-4"},
+		{name: "a canary that fails as a whole stops whatever the budget", nodes: 4, current: oldID,
+			change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 3} },
+			fail:   unhealthy("web-1", "1.1.0"), status: Restored, runs: "1.0.0 1.0.0 1.0.0 1.0.0", touched: "web-1"},
+		{name: "an unreachable node stops in preflight", nodes: 3, current: oldID, fail: unreachable("web-2"), status: Untouched, runs: "1.0.0 1.0.0 1.0.0"},
+		{name: "an unreachable node inside the budget", nodes: 3, current: oldID, change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} },
+			fail: unreachable("web-2"), status: Mixed, runs: "1.1.0 1.0.0 1.1.0", touched: "web-1 web-3"},
+		{name: "staging fails", nodes: 3, current: oldID, fail: failing("web-3", "stage"), status: Untouched, runs: "1.0.0 1.0.0 1.0.0"},
+		{name: "staging fails inside the budget", nodes: 3, current: oldID, change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} },
+			fail: failing("web-1", "stage"), status: Mixed, runs: "1.0.0 1.1.0 1.1.0", touched: "web-2 web-3"},
+		{name: "the first deployment ever fails", nodes: 2, fail: unhealthy("web-1", "1.1.0"), status: Mixed, runs: "- -", touched: "web-1"},
+		{name: "a first deployment that fails later leaves healthy nodes running", nodes: 3, fail: unhealthy("web-2", "1.1.0"), status: Mixed,
+			runs: "1.1.0 - 1.1.0", touched: "web-1 web-2 web-3"},
+		{name: "resolving fails", nodes: 2, current: oldID, fail: failing("", "resolve"), status: Untouched, runs: "1.0.0 1.0.0"},
+		{name: "a node that cannot be put back", nodes: 2, current: oldID, fail: func(n, step, id string) error {
+			if step == "restart" {
+				return errors.New("unit failed")
+			}
+			return nil
+		}, status: Mixed, runs: "1.0.0 1.0.0", touched: "web-1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFakeFleet(c.nodes, c.current)
+			if c.fail != nil {
+				f.fail = c.fail
+			}
+			outcome, _ := play(t, f, c.change)
+			if outcome.Status != c.status {
+				t.Errorf("status %s, want %s (%s)", outcome.Status, c.status, outcome.Reason)
+			}
+			if got := f.runs(); got != c.runs {
+				t.Errorf("the nodes run %s, want %s", got, c.runs)
+			}
+			if got := f.touched(); got != c.touched {
+				t.Errorf("touched %q, want %q", got, c.touched)
+			}
+			for _, n := range outcome.Nodes {
+				if n.Failure == nil && n.Runs != f.facts[n.Node].Current {
+					t.Errorf("%s runs %q, the outcome says %q", n.Node, f.facts[n.Node].Current, n.Runs)
+				}
+			}
+		})
+	}
+}
+
+func TestAllProblemsOfAllNodesAtOnce(t *testing.T) {
+	f := newFakeFleet(4, oldID)
+	broken := f.facts["web-2"]
+	broken.Problems = []Problem{{Text: "no python3", Hint: "install it"}, {Text: "disk full"}}
+	f.facts["web-2"] = broken
+	f.fail = func(n, step, _ string) error {
+		if n == "web-4" {
+			return &Failure{Class: Unreachable, Text: "connection refused"}
+		}
+		return nil
+	}
+	outcome, _ := play(t, f, nil)
+	var got []string
+	for _, p := range outcome.Problems {
+		got = append(got, p.Node+": "+p.Text)
+	}
+	if want := "web-2: no python3, web-2: disk full, web-4: connection refused"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if outcome.Reason != "2 of 4 nodes are not ready" {
+		t.Errorf("reason: %s", outcome.Reason)
+	}
+}
+
+func TestBatchesBoundHowManyNodesAreInFlight(t *testing.T) {
+	f := newFakeFleet(9, oldID)
+	play(t, f, nil)
+	if f.most != 2 {
+		t.Errorf("%d nodes were in flight at once, the batch is 2", f.most)
+	}
+}
+
+func TestAlreadyThereIsOneCommandANode(t *testing.T) {
+	f := newFakeFleet(3, newID)
+	play(t, f, nil)
+	if len(f.calls) != 3 {
+		t.Errorf("3 nodes took %d commands: %v", len(f.calls), f.calls)
+	}
+}
+
+func TestAHalfDoneNodeIsTakenUpAgain(t *testing.T) {
+	f := newFakeFleet(2, oldID)
+	// The deployer was killed between the switch and the restart of web-1.
+	half := f.facts["web-1"]
+	half.Current, half.Confirmed = newID, ""
+	half.Records[newID] = release.Record{ID: newID, Previous: oldID, Deployment: "d1"}
+	f.facts["web-1"] = half
+	outcome, _ := play(t, f, nil)
+	if outcome.Status != Succeeded || f.runs() != "1.1.0 1.1.0" {
+		t.Errorf("%s: %s", outcome.Status, f.runs())
+	}
+
+	f = newFakeFleet(2, oldID)
+	f.facts["web-1"] = half
+	f.fail = unhealthy("web-1", "1.1.0")
+	outcome, _ = play(t, f, nil)
+	if outcome.Status != Restored || f.runs() != "1.0.0 1.0.0" {
+		t.Errorf("a half done node goes back to what it ran before: %s: %s", outcome.Status, f.runs())
+	}
+}
+
+func TestBakeSeesAWaveGoBad(t *testing.T) {
+	f := newFakeFleet(3, oldID)
+	checks := 0
+	f.fail = func(n, step, id string) error {
+		if step == "check" {
+			if checks++; checks > 3 {
+				return errors.New("answered 500")
+			}
+		}
+		return nil
+	}
+	began := time.Time{}
+	outcome, events := play(t, f, func(d *Deployment) { d.Strategy.Bake = time.Minute })
+	if outcome.Status != Restored || f.touched() != "web-1" {
+		t.Fatalf("%s, touched %s", outcome.Status, f.touched())
+	}
+	for _, e := range events {
+		if e.Kind == BakeStarted {
+			began = e.Time
+		}
+		if e.Kind == StepFailed {
+			if e.Failure.Class != Unhealthy || e.Time.Sub(began) > 20*time.Second {
+				t.Errorf("%s after %s", e.Failure.Class, e.Time.Sub(began))
+			}
+		}
+	}
+}
+
+func TestBakeForgivesOneBlip(t *testing.T) {
+	f := newFakeFleet(2, oldID)
+	checks := 0
+	f.fail = func(n, step, id string) error {
+		if step == "check" {
+			if checks++; checks == 2 {
+				return errors.New("answered 503")
+			}
+		}
+		return nil
+	}
+	outcome, _ := play(t, f, func(d *Deployment) { d.Strategy.Bake = time.Minute })
+	if outcome.Status != Succeeded {
+		t.Errorf("%s: %s", outcome.Status, outcome.Reason)
+	}
+	if outcome.Took < time.Minute || outcome.Took > 90*time.Second {
+		t.Errorf("one bake of a minute took %s in all: the last wave has none", outcome.Took)
+	}
+}
+
+func TestInterruptBringsNodesInFlightToASafeEnd(t *testing.T) {
+	for second := range 14 {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeFleet(3, oldID)
+			soft, interrupt := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Duration(second)*time.Second+time.Second/2, func() { interrupt(errors.New("SIGTERM")) })
+			began := time.Now()
+			outcome := Run(t.Context(), soft, deployment(f, nil), f, func(Event) {})
+			if late := time.Since(began) - time.Duration(second)*time.Second; late > grace+time.Second {
+				t.Errorf("interrupted after %d s: ended %s later", second, late)
+			}
+			if strings.Contains(f.runs(), "!") {
+				t.Errorf("interrupted after %d s: a node was left between switch and restart: %s", second, f.runs())
+			}
+			for _, n := range outcome.Nodes {
+				if n.Runs != "" && n.Runs != f.facts[n.Node].Current {
+					t.Errorf("interrupted after %d s: %s runs %s, the outcome says %s", second, n.Node, f.facts[n.Node].Current, n.Runs)
+				}
+			}
+			mixed := strings.Contains(f.runs(), "1.0.0") && strings.Contains(f.runs(), "1.1.0")
+			if mixed != (outcome.Status == Mixed) {
+				t.Errorf("interrupted after %d s: status %s, the nodes run %s", second, outcome.Status, f.runs())
+			}
+			if outcome.Interrupted != "SIGTERM" {
+				t.Errorf("interrupted after %d s: the outcome says %q", second, outcome.Interrupted)
+			}
+		})
+	}
+}
+
+func TestTheSecondInterruptStopsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeFleet(3, oldID)
+		ctx, stop := context.WithCancelCause(t.Context())
+		time.AfterFunc(3500*time.Millisecond, func() { stop(errors.New("SIGINT")) })
+		began := time.Now()
+		Run(ctx, ctx, deployment(f, nil), f, func(Event) {})
+		if took := time.Since(began); took > 3600*time.Millisecond {
+			t.Errorf("ended after %s", took)
+		}
+	})
+}
+
+func TestRollback(t *testing.T) {
+	deployed := func(t *testing.T, fail func(string, string, string) error, change func(*Deployment)) *fakeFleet {
+		f := newFakeFleet(4, oldID)
+		if fail != nil {
+			f.fail = fail
+		}
+		play(t, f, change)
+		f.fail = func(string, string, string) error { return nil }
+		f.calls = nil
+		return f
+	}
+	back := func(version string) func(*Deployment) {
+		return func(d *Deployment) { d.Rollback, d.Version, d.ID = true, version, "d2" }
+	}
+
+	t.Run("to what the fleet ran before", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+		outcome, _ = play(t, f, func(d *Deployment) { back("")(d); d.ID = "d3" })
+		if outcome.Status != Succeeded || f.runs() != "0.9.0 0.9.0 0.9.0 0.9.0" {
+			t.Errorf("a second rollback goes further back: %s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("of a mixed fleet leaves the nodes alone that the deployment did not reach", func(t *testing.T) {
+		f := deployed(t, unhealthy("web-2", "1.1.0"), func(d *Deployment) { d.Strategy.OnFailure = "halt" })
+		if f.runs() != "1.1.0 1.1.0 1.1.0 1.0.0" {
+			t.Fatalf("before: %s", f.runs())
+		}
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" || f.touched() != "web-1 web-2 web-3" {
+			t.Errorf("%s: %s, touched %s", outcome.Status, f.runs(), f.touched())
+		}
+	})
+	t.Run("one dead node does not hold it up", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		f.fail = func(n, _, _ string) error {
+			if n == "web-1" {
+				return &Failure{Class: Unreachable, Text: "timeout"}
+			}
+			return nil
+		}
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Mixed || f.runs() != "1.1.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("to a version", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		outcome, _ := play(t, f, back("0.9.0"))
+		if outcome.Status != Succeeded || f.runs() != "0.9.0 0.9.0 0.9.0 0.9.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("to a version that no node holds", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		outcome, _ := play(t, f, back("7.0.0"))
+		if outcome.Status != Untouched || !strings.Contains(outcome.Hint, "0.9.0, 1.0.0, 1.1.0") {
+			t.Errorf("%s: %s / %s", outcome.Status, outcome.Reason, outcome.Hint)
+		}
+	})
+	t.Run("of the first release ever", func(t *testing.T) {
+		f := newFakeFleet(2, "")
+		play(t, f, nil)
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Untouched || !strings.Contains(outcome.Reason, "first release") {
+			t.Errorf("%s: %s", outcome.Status, outcome.Reason)
+		}
+	})
+	t.Run("to a release that does not come up stops after the first wave", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		f.fail = func(n, step, id string) error {
+			if step == "healthy" {
+				return &Failure{Class: Unhealthy, Text: "answered 500"}
+			}
+			return nil
+		}
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Mixed || f.touched() != "web-1 web-2" {
+			t.Errorf("%s, touched %s", outcome.Status, f.touched())
+		}
+	})
+}
+
+func TestNoEventAfterTheEndAndOneAtATime(t *testing.T) {
+	_, events := play(t, newFakeFleet(5, oldID), nil)
+	if events[0].Kind != Started || events[len(events)-1].Kind != Finished {
+		t.Errorf("first %s, last %s", events[0].Kind, events[len(events)-1].Kind)
+	}
+	for i, e := range events {
+		if i > 0 && e.Time.Before(events[i-1].Time) {
+			t.Error("events are out of order")
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	for _, c := range []struct {
+		tally Tally
+		want  Decision
+	}{
+		{Tally{Failures: 0, Budget: 0, OnFailure: "rollback"}, GoOn},
+		{Tally{Failures: 1, Budget: 1, OnFailure: "rollback"}, GoOn},
+		{Tally{Failures: 2, Budget: 1, OnFailure: "rollback"}, RollBack},
+		{Tally{Failures: 2, Budget: 1, OnFailure: "halt"}, Halt},
+		{Tally{Failures: 1, Budget: 9, Wave: 1, WaveFailures: 1, MustPass: true, OnFailure: "rollback"}, RollBack},
+		{Tally{Failures: 1, Budget: 9, Wave: 2, WaveFailures: 1, MustPass: true, OnFailure: "rollback"}, GoOn},
+	} {
+		if got := Decide(c.tally); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.tally, got, c.want)
+		}
+	}
+}

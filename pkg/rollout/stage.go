@@ -1,0 +1,53 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+)
+
+// stage puts the release on every node that has a step to take, all in parallel, beside what runs there. No user is affected, so every
+// node is tried, and the complete list of failures is told.
+func (r *run) stage() error {
+	found := r.found()
+	r.each(r.planned(), func(n *node) {
+		if r.interrupted() != nil {
+			return
+		}
+		err := r.step(r.soft, n, StepStage, n.to, func(ctx context.Context) error { return r.fleet.Stage(ctx, n.Name, n.to, found) })
+		if err != nil && !isInterrupt(err) {
+			r.update(n, func(n *node) { n.failure = failureOf(StepStage, err) })
+		}
+	})
+	if err := r.interrupted(); err != nil {
+		return err
+	}
+	failed := r.failed()
+	if len(failed) == 0 {
+		return nil
+	}
+	if !r.overBudget() && len(failed) < len(r.nodes) {
+		r.replan()
+		return nil
+	}
+	stop := &Stop{Why: Staging, Err: fmt.Errorf("staging failed: %d of %d nodes cannot take the release", len(failed), len(r.nodes))}
+	for _, n := range failed {
+		stop.Problems = append(stop.Problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
+	}
+	return stop
+}
+
+// replan leaves the failed nodes out, so that the canary is a node that can be judged.
+func (r *run) replan() {
+	r.plan = plan.Make(r.request())
+	r.tell(Event{Kind: Planned, Plan: &r.plan, Release: r.release.ID, Nodes: len(r.nodes), Text: "without the nodes that could not be staged"})
+}
+
+func (r *run) planned() []*node {
+	var nodes []*node
+	for _, wave := range r.plan.Waves {
+		nodes = append(nodes, r.members(wave)...)
+	}
+	return nodes
+}

@@ -1,0 +1,59 @@
+package rollout
+
+import (
+	"context"
+	"slices"
+)
+
+// undo returns every node that the deployment activated to what that node ran before: as many at once as a batch of the strategy has, so that
+// the way back neither takes the service down nor crawls through a canary. Failed nodes went back when they failed.
+// A healthy node that had no release before stays: there is nothing to go back to.
+func (r *run) undo() {
+	nodes := r.selected(func(n *node) bool { return n.touched && n.healthy && n.from != "" && n.from != n.to })
+	for batch := range slices.Chunk(nodes, r.plan.Undo) {
+		if r.interrupted() != nil {
+			return
+		}
+		r.each(batch, r.putBack)
+	}
+}
+
+// putBack returns one node to what it ran before. The way back must not end with the first interrupt: it is the safe end.
+func (r *run) putBack(n *node) {
+	r.update(n, func(n *node) { n.healthy = false })
+	step, way := StepRestore, r.restore
+	if n.from == "" {
+		step, way = StepWithdraw, r.withdraw
+	}
+	if err := r.step(r.safe, n, step, n.from, func(ctx context.Context) error { return way(ctx, n) }); err != nil {
+		r.update(n, func(n *node) { n.undo = failureOf(step, err) })
+	}
+}
+
+func (r *run) restore(ctx context.Context, n *node) error {
+	if err := r.fleet.Switch(ctx, n.Name, Switch{To: n.from}); err != nil {
+		return err
+	}
+	r.update(n, func(n *node) { n.runs = n.from })
+	if err := r.fleet.Restart(ctx, n.Name); err != nil {
+		return err
+	}
+	if err := r.fleet.Healthy(ctx, n.Name, n.from); err != nil {
+		if ctx.Err() == nil || r.interrupted() == nil {
+			return err
+		}
+		// The time of an interrupt ran out. The old release was started and held; the next run will look again.
+		r.update(n, func(n *node) { n.restored = true })
+		return nil
+	}
+	r.update(n, func(n *node) { n.restored = true })
+	return r.fleet.Confirm(ctx, n.Name, n.from)
+}
+
+func (r *run) withdraw(ctx context.Context, n *node) error {
+	if err := r.fleet.Withdraw(ctx, n.Name); err != nil {
+		return err
+	}
+	r.update(n, func(n *node) { n.runs = "" })
+	return nil
+}
