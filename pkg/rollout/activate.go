@@ -25,6 +25,9 @@ func (r *run) activate() error {
 			decision = r.judge(wave)
 		}
 		r.tell(Event{Kind: WaveFinished, Wave: wave.Name, Number: i + 1, Waves: len(r.plan.Waves), Nodes: len(nodes)})
+		if last && r.complete() {
+			return nil
+		}
 		if err := r.interrupted(); err != nil {
 			return err
 		}
@@ -33,6 +36,11 @@ func (r *run) activate() error {
 		}
 	}
 	return nil
+}
+
+// complete tells whether every target runs its release: an interrupt that comes then comes too late to matter.
+func (r *run) complete() bool {
+	return len(r.selected(func(n *node) bool { return !n.healthy && !n.left })) == 0
 }
 
 func (r *run) members(wave plan.Wave) []*node {

@@ -75,6 +75,10 @@ type Event struct {
 func (r *run) tell(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ended {
+		return
+	}
+	r.ended = e.Kind == Finished
 	e.Time = time.Now()
 	e.Deployment, e.Service, e.Environment = r.ID, r.Service, r.Environment
 	r.sink(e)

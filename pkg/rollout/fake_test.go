@@ -126,7 +126,9 @@ func (f *fakeFleet) Switch(ctx context.Context, node string, s Switch) error {
 }
 
 func (f *fakeFleet) Restart(ctx context.Context, node string) error {
+	f.mu.Lock()
 	current := f.facts[node].Current
+	f.mu.Unlock()
 	return f.do(ctx, node, "restart", current, func(facts *Facts) { f.restarted[node] = current })
 }
 

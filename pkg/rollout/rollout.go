@@ -42,6 +42,7 @@ func Run(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event))
 	r := newRun(ctx, soft, d, fleet, sink)
 	defer r.close()
 	r.tell(Event{Kind: Started, Text: d.Version, Nodes: len(d.Nodes)})
+	context.AfterFunc(r.soft, func() { r.tell(Event{Kind: Interrupting, Text: context.Cause(r.soft).Error()}) })
 	err := r.deploy()
 	outcome := r.outcome(err)
 	r.tell(Event{Kind: Finished, Outcome: &outcome, Took: outcome.Took})
@@ -62,8 +63,9 @@ type run struct {
 	nodes   []*node
 	byName  map[string]*node
 
-	mu   sync.Mutex // guards what the nodes know of themselves, and the order of events
-	sink func(Event)
+	mu    sync.Mutex // guards what the nodes know of themselves, and the order of events
+	sink  func(Event)
+	ended bool
 }
 
 func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) *run {

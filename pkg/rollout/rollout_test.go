@@ -245,7 +245,7 @@ func TestInterruptBringsNodesInFlightToASafeEnd(t *testing.T) {
 			if mixed != (outcome.Status == Mixed) {
 				t.Errorf("interrupted after %d s: status %s, the nodes run %s", second, outcome.Status, f.runs())
 			}
-			if outcome.Interrupted != "SIGTERM" {
+			if cutShort := outcome.Status != Succeeded; cutShort && outcome.Interrupted != "SIGTERM" {
 				t.Errorf("interrupted after %d s: the outcome says %q", second, outcome.Interrupted)
 			}
 		})

@@ -1,0 +1,31 @@
+package main
+
+import "github.com/spf13/cobra"
+
+const rollbackHelp = `Rollback takes the nodes of a service back to an earlier release that is still on them; no index is needed.
+
+  rollpin rollback api -e production                    to what ran before the last deployment
+  rollpin rollback api -e production --version 1.3.2    to a version that the nodes keep
+
+Without --version, every node that the last deployment activated returns to what that node ran before; nodes that it did not
+reach, or that were put back, run that already and are left alone. It is fast: batches without a canary. Neither a node that
+cannot be reached nor one that fails keeps the others from going back, unless the first batch fails as a whole.
+Run twice, it goes back twice.`
+
+func newRollback(s *session) *cobra.Command {
+	r := &rolloutCommand{session: s, rollback: true, yes: true}
+	c := &cobra.Command{
+		Use:     "rollback SERVICE -e ENV",
+		Short:   "Take the nodes of a service back to an earlier release",
+		Long:    rollbackHelp,
+		Example: "  rollpin rollback api -e production",
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE:    func(c *cobra.Command, args []string) error { return r.run(c, args[0]) },
+	}
+	r.target.register(c)
+	r.target.registerService(c)
+	r.target.set(c.Flags(), "batch", "strategy.batch", "`size` of the waves: 2 or 25%")
+	c.Flags().StringVar(&r.version, "version", "", "`version` to go back to")
+	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "preflight and plan only; write nothing")
+	return c
+}

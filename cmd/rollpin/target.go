@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/consul"
+	"github.com/rollpin/rollpin/pkg/fleet"
+	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/remote"
+	"github.com/rollpin/rollpin/pkg/shell"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// target is what the flags of a command say about the service and its nodes.
+type target struct {
+	environment    string
+	limit, exclude []string
+	// settings are the flags that set a key of the configuration, in the order of setting.
+	settings []setting
+}
+
+type setting struct{ flag, key string }
+
+// register adds the flags that every command on nodes has.
+func (t *target) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVarP(&t.environment, "env", "e", "", "`environment` of the nodes (required)")
+	t.set(flags, "inventory", "discovery.file", "take nodes from this `file` instead of Consul")
+}
+
+// registerService adds the flags that describe a service where no file does.
+func (t *target) registerService(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringSliceVar(&t.limit, "limit", nil, "only these `nodes`: names or patterns, a,b or web-*")
+	flags.StringSliceVar(&t.exclude, "exclude", nil, "not these `nodes`")
+	t.set(flags, "role", "service.role", "`role` of the nodes (default: the service's name)")
+	t.set(flags, "package", "service.package", "`name` of the package (default: the service's name)")
+	t.set(flags, "manager", "service.manager", "package manager: `pip|npm`")
+	t.set(flags, "index", "service.index", "`URL` of the package index or registry")
+	t.set(flags, "path", "service.path", "the service's `directory` on the nodes")
+	t.set(flags, "restart", "service.restart", "how it takes up a release: `systemd:UNIT`, supervisor:, runit:, pm2:, command:LINE, none")
+	t.set(flags, "health", "service.health", "a `URL`, tcp:HOST:PORT, command:LINE or systemd:UNIT; may be repeated")
+	t.set(flags, "become", "ssh.become", "`sudo`: work on the nodes as root")
+}
+
+// registerStrategy adds the flags that change the strategy.
+func (t *target) registerStrategy(c *cobra.Command) {
+	flags := c.Flags()
+	t.set(flags, "strategy", "strategy.name", "`strategy`: serial, canary, rolling, parallel, or one of the file")
+	t.set(flags, "canary", "strategy.canary", "`size` of the first wave: 1, 10%, or 0 for none")
+	t.set(flags, "batch", "strategy.batch", "`size` of every other wave: 2 or 25%")
+	t.set(flags, "bake", "strategy.bake", "`time` that a wave must stay healthy before the next")
+	t.set(flags, "max-failures", "strategy.max_failures", "`number` or percent of nodes that may fail in the whole deployment")
+	t.set(flags, "on-failure", "strategy.on_failure", "`rollback|halt` when more fail")
+}
+
+func (t *target) set(flags *pflag.FlagSet, name, key, usage string) {
+	if key == "service.health" {
+		flags.StringArray(name, nil, usage)
+	} else {
+		flags.String(name, "", usage)
+	}
+	t.settings = append(t.settings, setting{name, key})
+}
+
+// resolve reads the configuration and lays the flags over it.
+func (t *target) resolve(s *session, c *cobra.Command, service string) (config.Target, error) {
+	if t.environment == "" {
+		return config.Target{}, usageError{hinted{fmt.Errorf("no environment"), c.CommandPath() + " -e production"}}
+	}
+	file, err := s.load()
+	if err != nil {
+		return config.Target{}, err
+	}
+	request := config.Request{Service: service, Environment: t.environment}
+	for _, setting := range t.settings {
+		flag := c.Flags().Lookup(setting.flag)
+		if !flag.Changed {
+			continue
+		}
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			request.Flags = append(request.Flags, config.Flag{Name: "--" + setting.flag, Key: setting.key, Value: value})
+		}
+	}
+	return file.Resolve(request)
+}
+
+func (s *session) load() (*config.File, error) {
+	path := s.configFile
+	if path == "" {
+		directory, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		found, ok := config.Find(directory)
+		if !ok {
+			return config.Empty(), nil
+		}
+		path = found
+	}
+	return config.Load(path)
+}
+
+// source returns where nodes come from.
+func source(d config.Discovery) (inventory.Source, error) {
+	switch {
+	case d.File != "":
+		return inventory.FromFile(d.File), nil
+	case len(d.Exec) > 0:
+		return inventory.FromExec(d.Exec), nil
+	}
+	return consul.New(*cmp.Or(d.Consul, &config.Consul{}))
+}
+
+// nodes asks discovery for the nodes of a role.
+func nodes(ctx context.Context, t config.Target, role string) ([]inventory.Node, error) {
+	from, err := source(t.Discovery)
+	if err != nil {
+		return nil, err
+	}
+	return from.Nodes(ctx, inventory.Query{Environment: t.Environment, Role: role})
+}
+
+// targets asks discovery for the nodes of the service, less those that --limit and --exclude leave out.
+func (t *target) targets(ctx context.Context, c config.Target) ([]inventory.Node, error) {
+	found, err := nodes(ctx, c, c.Service.Role)
+	if err != nil {
+		return nil, err
+	}
+	return inventory.Limit(found, t.limit, t.exclude)
+}
+
+// open makes the fleet of a service. Nothing is connected before it is used; the caller closes it.
+func (s *session) open(c config.Target, nodes []inventory.Node, deployment string, ask func(string) (string, error)) (*fleet.Fleet, func(), error) {
+	becomePassword, err := secret(c.SSH.BecomePasswordEnv, c.SSH.BecomePasswordFile, "ROLLPIN_BECOME_PASSWORD")
+	if err != nil {
+		return nil, nil, err
+	}
+	indexPassword, err := secret(c.Service.IndexAuth.PasswordEnv, c.Service.IndexAuth.PasswordFile, "ROLLPIN_INDEX_PASSWORD")
+	if err != nil {
+		return nil, nil, err
+	}
+	dialer, err := remote.New(remote.Options{SSH: c.SSH, BecomePassword: becomePassword, Ask: ask})
+	if err != nil {
+		return nil, nil, err
+	}
+	opened, err := fleet.New(fleet.Options{
+		Deployment: deployment, Service: c.Service, IndexPassword: indexPassword, Nodes: nodes,
+		Connect: func(n inventory.Node) fleet.Conn { return dialer.Node(n) },
+	})
+	if err != nil {
+		_ = dialer.Close()
+		return nil, nil, usageError{err}
+	}
+	return opened, func() { _ = dialer.Close() }, nil
+}
+
+// repeat returns the flags that the next command needs to mean the same, " -c FILE --inventory FILE", quoted for a shell.
+func repeat(c *cobra.Command, but ...string) string {
+	var out strings.Builder
+	c.Flags().Visit(func(flag *pflag.Flag) {
+		once := []string{"env", "version", "dry-run", "yes", "output", "quiet", "verbose", "no-color", "timeout"}
+		if slices.Contains(append(once, but...), flag.Name) {
+			return
+		}
+		values := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			fmt.Fprintf(&out, " --%s %s", flag.Name, word(value))
+		}
+	})
+	return out.String()
+}
+
+// word quotes what a shell would take apart.
+func word(value string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("%+,-./:=@_", c)
+	}
+	if value != "" && strings.IndexFunc(value, func(c rune) bool { return !plain(c) }) < 0 {
+		return value
+	}
+	quoted, err := shell.Quote(value)
+	if err != nil {
+		return "''"
+	}
+	return quoted
+}

@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollpin/rollpin/pkg/health"
+	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/restart"
+	"github.com/rollpin/rollpin/pkg/rollout"
+	"github.com/rollpin/rollpin/pkg/shell"
+)
+
+// logLines is how much of a service's log an unhealthy node shows.
+const logLines = 20
+
+// Switch makes a release current.
+func (f *Fleet) Switch(ctx context.Context, name string, s rollout.Switch) error {
+	n := f.node(name)
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	script := release.SwitchBack(n.facts.Path, s.To)
+	if s.Deployment != "" {
+		record, ok := n.facts.Records[s.To]
+		if !ok {
+			return fmt.Errorf("release %s was not staged", s.To)
+		}
+		record.Deployment = s.Deployment
+		if !s.KeepPrevious {
+			record.Previous = s.Previous
+		}
+		var err error
+		if script, err = release.Switch(n.facts.Path, record); err != nil {
+			return err
+		}
+		n.facts.Records[s.To] = record
+	}
+	if _, err := f.run(ctx, n, script); err != nil {
+		return err
+	}
+	n.facts.Current = s.To
+	return nil
+}
+
+// Restart makes the service take up the current release and sees that it holds.
+func (f *Fleet) Restart(ctx context.Context, name string) error {
+	n := f.node(name)
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	_, err := f.run(ctx, n, restart.Restart(f.service.Restart))
+	return err
+}
+
+// Healthy waits until the node is healthy with release id. An unhealthy node shows the last lines of its service.
+func (f *Fleet) Healthy(ctx context.Context, name, id string) error {
+	n := f.node(name)
+	err := health.Wait(ctx, n.conn, f.service.Health, f.want(id))
+	var unhealthy *health.UnhealthyError
+	if err == nil || !errors.As(err, &unhealthy) {
+		return failureOrNil(err)
+	}
+	return &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err, Log: f.logs(ctx, n)}
+}
+
+// Check asks the node once.
+func (f *Fleet) Check(ctx context.Context, name, id string) error {
+	for _, answer := range f.Answers(ctx, name, id) {
+		if !answer.OK {
+			return &rollout.Failure{Class: rollout.Unhealthy, Text: answer.Text}
+		}
+	}
+	return nil
+}
+
+// Answers asks the node's checks once; id is the release that it should be running.
+func (f *Fleet) Answers(ctx context.Context, name, id string) []health.Answer {
+	return health.Once(ctx, f.node(name).conn, f.service.Health.Checks, f.want(id))
+}
+
+// Confirm remembers that release id was seen healthy on the node.
+func (f *Fleet) Confirm(ctx context.Context, name, id string) error {
+	n := f.node(name)
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	_, err := f.run(ctx, n, release.Confirm(n.facts.Path, id))
+	return err
+}
+
+// Withdraw stops the service and removes current.
+func (f *Fleet) Withdraw(ctx context.Context, name string) error {
+	n := f.node(name)
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	if script, ok := restart.Stop(f.service.Restart); ok {
+		if _, err := f.run(ctx, n, script); err != nil {
+			return err
+		}
+	}
+	_, err := f.run(ctx, n, release.Withdraw(n.facts.Path))
+	return err
+}
+
+// Prune removes what keep leaves no room for.
+func (f *Fleet) Prune(ctx context.Context, name string) error {
+	n := f.node(name)
+	obsolete := n.facts.Obsolete(f.service.Keep)
+	if len(obsolete) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
+	defer cancel()
+	_, err := f.run(ctx, n, release.Remove(n.facts.Path, obsolete))
+	return err
+}
+
+func (f *Fleet) want(id string) health.Want {
+	return health.Want{Version: release.VersionOf(id), Same: func(a, b string) bool {
+		a, errA := f.manager.Normalize(a)
+		b, errB := f.manager.Normalize(b)
+		return errA == nil && errB == nil && a == b
+	}}
+}
+
+// logs returns the service's last lines, or nothing: it only adds to an error that is known already.
+func (f *Fleet) logs(ctx context.Context, n *node) []string {
+	script, ok := restart.Logs(f.service.Restart, logLines)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	result, err := n.conn.Run(ctx, script)
+	var exit *shell.ExitError
+	if errors.As(err, &exit) {
+		result = exit.Result
+	}
+	return result.Facts().All("log")
+}
+
+func failureOrNil(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure(err)
+}

@@ -1,0 +1,137 @@
+// Package fleet carries out on real nodes what a rollout asks for: it runs the scripts of pkgmgr, release, restart and health over one SSH
+// connection for each node.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/pkgmgr"
+	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/remote"
+	"github.com/rollpin/rollpin/pkg/rollout"
+	"github.com/rollpin/rollpin/pkg/shell"
+)
+
+// Conn is the connection to one node, as package remote makes it.
+type Conn interface {
+	Run(ctx context.Context, s shell.Script) (shell.Result, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Fleet is the nodes of one service. It implements rollout.Fleet.
+type Fleet struct {
+	service    config.Service
+	deployment string
+	manager    pkgmgr.Manager
+	source     pkgmgr.Source
+	order      []string
+	nodes      map[string]*node
+
+	mu sync.Mutex
+	// release is what Resolve decided on, locks its lock for each platform that needs one.
+	release rollout.Release
+	locks   map[string]pkgmgr.Lock
+}
+
+type node struct {
+	inventory.Node
+	conn Conn
+	// facts are what Probe found last, kept up to date by the steps that change them; one step at a time works on a node.
+	facts rollout.Facts
+}
+
+// Options are what a fleet is made from.
+type Options struct {
+	// Deployment is the id that is written on the nodes.
+	Deployment string
+	Service    config.Service
+	// IndexPassword is the index's password or token; empty for none.
+	IndexPassword string
+	Nodes         []inventory.Node
+	// Connect returns the connection to a node; it is made when it is first used.
+	Connect func(inventory.Node) Conn
+}
+
+// New returns the fleet of a service. It fails on a package manager or package name that cannot be.
+func New(o Options) (*Fleet, error) {
+	manager, err := pkgmgr.For(o.Service.Manager)
+	if err != nil {
+		return nil, err
+	}
+	if err := manager.CheckPackage(o.Service.Package); err != nil {
+		return nil, err
+	}
+	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[string]pkgmgr.Lock{}}
+	f.source = pkgmgr.Source{
+		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
+		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,
+	}
+	for _, n := range o.Nodes {
+		f.order = append(f.order, n.Name)
+		f.nodes[n.Name] = &node{Node: n, conn: o.Connect(n)}
+	}
+	return f, nil
+}
+
+// run runs a script on a node, bounded by the service's timeout for long steps.
+func (f *Fleet) run(ctx context.Context, n *node, s shell.Script) (shell.Facts, error) {
+	result, err := n.conn.Run(ctx, s)
+	var exit *shell.ExitError
+	switch {
+	case err == nil:
+		return result.Facts(), nil
+	case errors.As(err, &exit):
+		facts := exit.Result.Facts()
+		return facts, &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Hint: facts.Get("hint"), Log: log(facts, exit.Result), Err: err}
+	default:
+		return nil, failure(err)
+	}
+}
+
+// log picks the lines worth showing: the service's own, else the end of what the step said on standard error.
+func log(facts shell.Facts, result shell.Result) []string {
+	if lines := facts.All("log"); len(lines) > 0 {
+		return lines
+	}
+	return lastLines(result.Stderr, 20)
+}
+
+// failure classes an error that is not a script's own.
+func failure(err error) error {
+	var known *rollout.Failure
+	if errors.As(err, &known) {
+		return err
+	}
+	f := &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Err: err}
+	var unreachable *remote.UnreachableError
+	if errors.As(err, &unreachable) {
+		f.Class = rollout.Unreachable
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		f.Hint = hinted.Hint()
+	}
+	return f
+}
+
+// record describes the release id as this deployment makes it.
+func (f *Fleet) record(id string, n *node, lock pkgmgr.Lock) release.Record {
+	return release.Record{
+		ID: id, Service: f.service.Name, Package: f.service.Package, Manager: f.manager.Name(), Version: release.VersionOf(id),
+		Platform: n.facts.Platform, Lock: lock.Digest(), Staged: f.deployment,
+	}
+}
+
+func (f *Fleet) node(name string) *node {
+	n, ok := f.nodes[name]
+	if !ok {
+		panic(fmt.Sprintf("fleet: there is no node %q", name))
+	}
+	return n
+}

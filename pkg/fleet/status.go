@@ -1,0 +1,111 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/health"
+	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/rollout"
+	"golang.org/x/sync/errgroup"
+)
+
+// NodeStatus is what one node really runs.
+type NodeStatus struct {
+	Node string `json:"node"`
+	Zone string `json:"zone,omitempty"`
+	// Release is what current names; Version is part of it.
+	Release string `json:"release,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Confirmed: the release was seen healthy since it became current.
+	Confirmed bool `json:"confirmed"`
+	// Service is running, stopped, failed or unknown.
+	Service string `json:"service,omitempty"`
+	// Started is when its main process started; zero where that cannot be told.
+	Started time.Time `json:"started,omitzero"`
+	// Healthy is empty where there is nothing to ask, else healthy or unhealthy.
+	Healthy string `json:"healthy,omitempty"`
+	// Kept are the other releases on the node.
+	Kept []string `json:"kept,omitempty"`
+	// Faults are what does not fit together.
+	Faults []string `json:"faults,omitempty"`
+	// Error is why the node could not be asked, Hint what to do about it.
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Status asks every node, at most parallel at once, what it runs. Nodes come back in the fleet's order.
+func (f *Fleet) Status(ctx context.Context, parallel int) []NodeStatus {
+	all := make([]NodeStatus, len(f.order))
+	var group errgroup.Group
+	group.SetLimit(max(1, parallel))
+	for i, name := range f.order {
+		group.Go(func() error {
+			all[i] = f.statusOf(ctx, f.nodes[name])
+			return nil
+		})
+	}
+	_ = group.Wait() // each node's error stands in its status
+	return all
+}
+
+func (f *Fleet) statusOf(ctx context.Context, n *node) NodeStatus {
+	if n.Dead != "" {
+		return NodeStatus{Node: n.Name, Zone: n.Zone, Error: "discovery holds it for dead: " + n.Dead}
+	}
+	facts, err := f.Probe(ctx, n.Name)
+	if err != nil {
+		known := failure(err).(*rollout.Failure)
+		return NodeStatus{Node: n.Name, Zone: n.Zone, Error: known.Text, Hint: known.Hint}
+	}
+	var answers []health.Answer
+	if facts.Current != "" {
+		answers = f.Answers(ctx, n.Name, facts.Current)
+	}
+	status := statusFrom(facts, answers, f.service.Restart)
+	status.Node, status.Zone = n.Name, n.Zone
+	return status
+}
+
+// statusFrom judges what a node showed.
+func statusFrom(facts rollout.Facts, answers []health.Answer, restart config.Restart) NodeStatus {
+	s := NodeStatus{
+		Release: facts.Current, Version: release.VersionOf(facts.Current), Service: facts.Service.Name, Started: facts.Service.Started,
+		Confirmed: facts.Current != "" && facts.Confirmed == facts.Current,
+	}
+	for id := range facts.Records {
+		if id != facts.Current {
+			s.Kept = append(s.Kept, id)
+		}
+	}
+	slices.Sort(s.Kept)
+	if s.Release == "" {
+		return s
+	}
+	fault := func(format string, a ...any) { s.Faults = append(s.Faults, fmt.Sprintf(format, a...)) }
+	if !facts.Has(facts.Current) {
+		fault("current names %s, which is no finished release", facts.Current)
+	}
+	if !s.Confirmed {
+		fault("%s became current, but was not seen healthy since: deploy or roll back", s.Version)
+	}
+	if s.Service == "stopped" || s.Service == "failed" {
+		fault("the service is %s", s.Service)
+	}
+	if started := facts.Service.Started; restart.Action != "reload" && !started.IsZero() && facts.Switched > 0 && started.Unix() < facts.Switched {
+		fault("its process is older than the link, so it runs what was there before: restart it")
+	}
+	for _, answer := range answers {
+		if !answer.OK {
+			fault("%s", answer.Text)
+			s.Healthy = "unhealthy"
+		}
+	}
+	if len(answers) > 0 && s.Healthy == "" {
+		s.Healthy = "healthy"
+	}
+	return s
+}

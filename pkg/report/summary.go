@@ -1,0 +1,259 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/rollout"
+)
+
+// logShown is how much of a failed node's log the last block shows.
+const logShown = 12
+
+// Summary is the last block of a deployment: how it ended, which version runs where, what failed with the end of its log, and what to
+// type next.
+type Summary struct {
+	Service, Environment string
+	Outcome              rollout.Outcome
+	// Flags are what the user must repeat for the next command to mean the same, " --config FILE"; BackFlags those for a rollback.
+	Flags, BackFlags string
+	Color            bool
+}
+
+// Write writes the block to w.
+func (s Summary) Write(w io.Writer) error {
+	b := block{style: newStyle(s.Color)}
+	b.add("%s", s.headline(b.style))
+	s.versions(&b)
+	s.problems(&b)
+	s.failures(&b)
+	s.next(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type block struct {
+	strings.Builder
+	style
+}
+
+func (b *block) add(format string, a ...any) { fmt.Fprintf(b, format+"\n", a...) }
+
+func (s Summary) headline(st style) string {
+	o := s.Outcome
+	what := s.Service
+	switch {
+	case o.Rollback && o.Release.Version != "":
+		what = "rollback of " + what + " to " + o.Release.Version
+	case o.Rollback:
+		what = "rollback of " + what
+	case o.Release.Version != "":
+		what += " " + o.Release.Version
+	}
+	what += " on " + s.Environment
+	text := st.bold(what) + ": " + s.verdict(st)
+	if o.Interrupted != "" {
+		text += ", " + st.warn(Clean(o.Interrupted))
+	}
+	return text + st.dim(" ("+seconds(o.Took)+")")
+}
+
+func (s Summary) verdict(st style) string {
+	touched := 0
+	for _, n := range s.Outcome.Nodes {
+		if n.Touched {
+			touched++
+		}
+	}
+	switch s.Outcome.Status {
+	case rollout.Succeeded:
+		return st.good("done")
+	case rollout.Unchanged:
+		return st.good("nothing to do, every node runs it")
+	case rollout.DryRun:
+		return "dry run, nothing was changed"
+	case rollout.Untouched:
+		return st.bad("not started") + ", no running service was touched"
+	case rollout.Restored:
+		return st.bad("failed") + fmt.Sprintf(", %s touched, all back on what they ran before", count(touched))
+	}
+	if len(s.groups()) == 1 {
+		return st.bad("failed") + ", and not every node could go back"
+	}
+	return st.bad("the fleet is mixed")
+}
+
+// versions lists which release runs where.
+func (s Summary) versions(b *block) {
+	groups := s.groups()
+	if s.Outcome.Status == rollout.Untouched && len(groups) == 1 && groups[unknown] != nil {
+		return
+	}
+	for _, group := range bySize(groups) {
+		b.add("  %-22s %3d of %d  %s", group, len(groups[group]), len(s.Outcome.Nodes), b.dim(some(groups[group])))
+	}
+}
+
+func (s Summary) groups() map[string][]string {
+	groups := map[string][]string{}
+	for _, n := range s.Outcome.Nodes {
+		groups[runs(n)] = append(groups[runs(n)], n.Node)
+	}
+	return groups
+}
+
+const (
+	unknown = "unknown"
+	nothing = "no release"
+)
+
+func runs(n rollout.NodeOutcome) string {
+	switch {
+	case n.Failure != nil && n.Failure.Class == rollout.Unreachable && !n.Touched:
+		return unknown
+	case n.Undo != nil && n.Undo.Class == rollout.Unreachable:
+		return unknown
+	case n.Runs == "":
+		return nothing
+	}
+	return n.Runs
+}
+
+func bySize(groups map[string][]string) []string {
+	return slices.SortedFunc(maps.Keys(groups), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(groups[b]), len(groups[a])), cmp.Compare(a, b))
+	})
+}
+
+// problems lists what ended the deployment before any node was touched.
+func (s Summary) problems(b *block) {
+	for _, group := range fold(s.Outcome.Problems, func(p rollout.NodeProblem) (string, string) { return p.Node, p.Text }) {
+		b.add("%s %s: %s", b.bad("problem"), some(group.nodes), Clean(group.first.Text))
+		if group.first.Hint != "" {
+			b.add("  %s %s", b.dim("hint:"), Clean(group.first.Hint))
+		}
+	}
+}
+
+// failures lists the nodes that failed, nodes with one and the same failure together.
+func (s Summary) failures(b *block) {
+	if len(s.Outcome.Problems) > 0 {
+		return // they say it already
+	}
+	var failed []rollout.NodeOutcome
+	for _, n := range s.Outcome.Nodes {
+		if n.Failure != nil {
+			failed = append(failed, n)
+		}
+	}
+	for _, group := range fold(failed, func(n rollout.NodeOutcome) (string, string) {
+		return n.Node, string(n.Failure.Class) + string(n.Failure.Step) + n.Failure.Text + fate(n)
+	}) {
+		s.failure(b, group.nodes, group.first)
+	}
+}
+
+func (s Summary) failure(b *block, nodes []string, n rollout.NodeOutcome) {
+	f := n.Failure
+	b.add("%s %s at %s: %s", b.bad(string(f.Class)), some(nodes), f.Step, Clean(f.Text))
+	for _, line := range f.Log[max(0, len(f.Log)-logShown):] {
+		b.add("  %s", b.dim("| "+Clean(line)))
+	}
+	if f.Hint != "" {
+		b.add("  %s %s", b.dim("hint:"), Clean(f.Hint))
+	}
+	if text := fate(n); text != "" {
+		b.add("  %s", text)
+	}
+}
+
+// fate says what became of a failed node.
+func fate(n rollout.NodeOutcome) string {
+	switch {
+	case n.Undo != nil:
+		return "and could not be put back: " + Clean(n.Undo.Text)
+	case !n.Touched:
+		return ""
+	case n.Restored:
+		return "put back on " + release.VersionOf(n.From)
+	case n.From == "" && n.Runs == "":
+		return "stopped: there was no earlier release to go back to"
+	default:
+		return "left as it is"
+	}
+}
+
+// next says why it ended early, and what to type next.
+func (s Summary) next(b *block) {
+	o := s.Outcome
+	if o.Err != nil && len(o.Problems) == 0 && o.Interrupted == "" {
+		b.add("%s %s", b.bad("error:"), Clean(o.Reason))
+		if o.Hint != "" {
+			b.add("%s %s", b.warn("hint:"), Clean(o.Hint))
+		}
+	}
+	for _, line := range s.commands() {
+		b.add("%s", line)
+	}
+}
+
+func (s Summary) commands() []string {
+	o := s.Outcome
+	again := fmt.Sprintf("rollpin deploy %s==%s -e %s%s", s.Service, o.Release.Version, s.Environment, s.Flags)
+	if o.Rollback {
+		again = fmt.Sprintf("rollpin rollback %s -e %s --version %s%s", s.Service, s.Environment, o.Release.Version, s.Flags)
+	}
+	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
+	switch {
+	case o.Status == rollout.DryRun:
+		return []string{"to do it:   " + again}
+	case o.Status == rollout.Succeeded && !o.Rollback && replaced(o):
+		return []string{"to go back: " + back}
+	case o.Status == rollout.Mixed && o.Rollback:
+		return []string{"to go on:   " + again}
+	case o.Status == rollout.Mixed && replaced(o):
+		return []string{"to go on:   " + again, "to go back: " + back}
+	case o.Status == rollout.Mixed:
+		return []string{"to go on:   " + again}
+	case (o.Status == rollout.Restored || o.Status == rollout.Untouched) && o.Release.Version != "":
+		return []string{"once mended: " + again}
+	}
+	return nil
+}
+
+// folded is a group of nodes of which one and the same thing is to be said.
+type folded[T any] struct {
+	nodes []string
+	first T
+}
+
+// fold groups items by key, in the order in which keys first come; nodes in natural order.
+func fold[T any](items []T, of func(T) (node, key string)) []folded[T] {
+	var groups []folded[T]
+	index := map[string]int{}
+	for _, item := range items {
+		node, key := of(item)
+		i, ok := index[key]
+		if !ok {
+			i = len(groups)
+			index[key] = i
+			groups = append(groups, folded[T]{first: item})
+		}
+		groups[i].nodes = append(groups[i].nodes, node)
+	}
+	for _, group := range groups {
+		slices.SortFunc(group.nodes, inventory.CompareNames)
+	}
+	return groups
+}
+
+// replaced tells whether some node has an earlier release to go back to.
+func replaced(o rollout.Outcome) bool {
+	return slices.ContainsFunc(o.Nodes, func(n rollout.NodeOutcome) bool { return n.Touched && n.From != "" && n.From != n.To })
+}
