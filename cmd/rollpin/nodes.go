@@ -12,9 +12,13 @@ import (
 const nodesHelp = `Nodes shows what discovery finds in an environment, with dead nodes marked.
 
   rollpin nodes -e production --role api
-  rollpin nodes -e production --format ansible > inventory.json     an Ansible dynamic inventory
+  rollpin nodes -e production --format json > inventory.json        an inventory file for rollpin
   rollpin nodes -e production --format rundeck > resources.json     a Rundeck resource model
-  rollpin nodes -e production --format json > inventory.json        an inventory file for rollpin`
+
+For Ansible, make an executable file of two lines and give it to ansible -i:
+
+  #!/bin/sh
+  exec rollpin nodes -e production --format ansible`
 
 func newNodes(s *session) *cobra.Command {
 	var t target
@@ -37,7 +41,7 @@ func newNodes(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := nodes(s.soft, resolved, role)
+			found, err := s.nodes(resolved, role)
 			if err != nil {
 				return err
 			}

@@ -31,13 +31,13 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	if err != nil {
 		return err
 	}
-	targets, err := r.target.targets(r.soft, resolved)
+	targets, err := r.target.targets(r.session, c.Flags(), resolved)
 	if err != nil {
 		return err
 	}
 	id := deploymentID(time.Now())
 	reporter := r.reporter()
-	fleet, closeFleet, err := r.open(resolved, targets, id, r.ask(reporter))
+	fleet, closeFleet, err := r.open(resolved, targets, r.version, id, r.ask(reporter))
 	if err != nil {
 		reporter.Close()
 		return err

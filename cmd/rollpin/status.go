@@ -64,7 +64,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 	if err != nil {
 		return report.Status{}, err
 	}
-	targets, err := t.targets(s.soft, resolved)
+	targets, err := t.targets(s, c.Flags(), resolved)
 	if err != nil {
 		return report.Status{}, err
 	}
@@ -72,7 +72,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 	if s.asks() {
 		ask = s.askSecret
 	}
-	opened, closeFleet, err := s.open(resolved, targets, "", ask)
+	opened, closeFleet, err := s.open(resolved, targets, "", "", ask)
 	if err != nil {
 		return report.Status{}, err
 	}

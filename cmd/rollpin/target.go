@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/remote"
+	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/rollpin/rollpin/pkg/shell"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -73,7 +73,7 @@ func (t *target) set(flags *pflag.FlagSet, name, key, usage string) {
 // resolve reads the configuration and lays the flags over it.
 func (t *target) resolve(s *session, c *cobra.Command, service string) (config.Target, error) {
 	if t.environment == "" {
-		return config.Target{}, usageError{hinted{fmt.Errorf("no environment"), c.CommandPath() + " -e production"}}
+		return config.Target{}, usageError{hinted{fmt.Errorf("no environment"), c.CommandPath() + " SERVICE -e ENV"}}
 	}
 	file, err := s.load()
 	if err != nil {
@@ -112,29 +112,40 @@ func (s *session) load() (*config.File, error) {
 	return config.Load(path)
 }
 
-// source returns where nodes come from.
-func source(d config.Discovery) (inventory.Source, error) {
+// source returns where nodes come from. What makes its answer doubtful is told on stderr.
+func (s *session) source(d config.Discovery) (inventory.Source, error) {
 	switch {
 	case d.File != "":
 		return inventory.FromFile(d.File), nil
 	case len(d.Exec) > 0:
 		return inventory.FromExec(d.Exec), nil
 	}
-	return consul.New(*cmp.Or(d.Consul, &config.Consul{}))
+	from, err := consul.New(*cmp.Or(d.Consul, &config.Consul{}))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	from.Warn = func(text string) { fmt.Fprintln(s.stderr, "warning:", report.Clean(text)) }
+	return from, nil
 }
 
 // nodes asks discovery for the nodes of a role.
-func nodes(ctx context.Context, t config.Target, role string) ([]inventory.Node, error) {
-	from, err := source(t.Discovery)
+func (s *session) nodes(t config.Target, role string) ([]inventory.Node, error) {
+	from, err := s.source(t.Discovery)
 	if err != nil {
 		return nil, err
 	}
-	return from.Nodes(ctx, inventory.Query{Environment: t.Environment, Role: role})
+	return from.Nodes(s.soft, inventory.Query{Environment: t.Environment, Role: role})
 }
 
 // targets asks discovery for the nodes of the service, less those that --limit and --exclude leave out.
-func (t *target) targets(ctx context.Context, c config.Target) ([]inventory.Node, error) {
-	found, err := nodes(ctx, c, c.Service.Role)
+func (t *target) targets(s *session, flags *pflag.FlagSet, c config.Target) ([]inventory.Node, error) {
+	for name, patterns := range map[string][]string{"limit": t.limit, "exclude": t.exclude} {
+		if flags.Changed(name) && len(patterns) == 0 {
+			// An unset variable of a CI job must not mean the whole fleet.
+			return nil, usageError{hinted{fmt.Errorf("--%s is empty", name), "name nodes, or leave the flag out for all of them"}}
+		}
+	}
+	found, err := s.nodes(c, c.Service.Role)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +153,7 @@ func (t *target) targets(ctx context.Context, c config.Target) ([]inventory.Node
 }
 
 // open makes the fleet of a service. Nothing is connected before it is used; the caller closes it.
-func (s *session) open(c config.Target, nodes []inventory.Node, deployment string, ask func(string) (string, error)) (*fleet.Fleet, func(), error) {
+func (s *session) open(c config.Target, nodes []inventory.Node, version, deployment string, ask func(string) (string, error)) (*fleet.Fleet, func(), error) {
 	becomePassword, err := secret(c.SSH.BecomePasswordEnv, c.SSH.BecomePasswordFile, "ROLLPIN_BECOME_PASSWORD")
 	if err != nil {
 		return nil, nil, err
@@ -156,7 +167,7 @@ func (s *session) open(c config.Target, nodes []inventory.Node, deployment strin
 		return nil, nil, err
 	}
 	opened, err := fleet.New(fleet.Options{
-		Deployment: deployment, Service: c.Service, IndexPassword: indexPassword, Nodes: nodes,
+		Deployment: deployment, Service: c.Service, Version: version, IndexPassword: indexPassword, Nodes: nodes,
 		Connect: func(n inventory.Node) fleet.Conn { return dialer.Node(n) },
 	})
 	if err != nil {

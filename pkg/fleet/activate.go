@@ -115,11 +115,7 @@ func (f *Fleet) Prune(ctx context.Context, name string) error {
 }
 
 func (f *Fleet) want(id string) health.Want {
-	return health.Want{Version: release.VersionOf(id), Same: func(a, b string) bool {
-		a, errA := f.manager.Normalize(a)
-		b, errB := f.manager.Normalize(b)
-		return errA == nil && errB == nil && a == b
-	}}
+	return health.Want{Version: release.VersionOf(id), Same: f.Same}
 }
 
 // logs returns the service's last lines, or nothing: it only adds to an error that is known already.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"sync"
 
 	"github.com/rollpin/rollpin/pkg/config"
@@ -51,6 +52,8 @@ type Options struct {
 	// Deployment is the id that is written on the nodes.
 	Deployment string
 	Service    config.Service
+	// Version is what was asked for, to be refused before anything is connected if it cannot be one; empty for any.
+	Version string
 	// IndexPassword is the index's password or token; empty for none.
 	IndexPassword string
 	Nodes         []inventory.Node
@@ -67,6 +70,9 @@ func New(o Options) (*Fleet, error) {
 	if err := manager.CheckPackage(o.Service.Package); err != nil {
 		return nil, err
 	}
+	if err := checkVersion(manager, o.Version); err != nil {
+		return nil, err
+	}
 	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[string]pkgmgr.Lock{}}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
@@ -77,6 +83,17 @@ func New(o Options) (*Fleet, error) {
 		f.nodes[n.Name] = &node{Node: n, conn: o.Connect(n)}
 	}
 	return f, nil
+}
+
+var distTag = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z._-]*$`)
+
+// checkVersion refuses what can be neither a version nor, for npm, a dist-tag.
+func checkVersion(manager pkgmgr.Manager, version string) error {
+	if version == "" || manager.Name() == "npm" && distTag.MatchString(version) {
+		return nil
+	}
+	_, err := manager.Normalize(version)
+	return err
 }
 
 // run runs a script on a node, bounded by the service's timeout for long steps.
@@ -111,6 +128,7 @@ func failure(err error) error {
 	f := &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Err: err}
 	var unreachable *remote.UnreachableError
 	if errors.As(err, &unreachable) {
+		f.Text = fmt.Sprintf("%s: %v", unreachable.Phase, unreachable.Err)
 		f.Class = rollout.Unreachable
 	}
 	var hinted interface{ Hint() string }

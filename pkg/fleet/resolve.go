@@ -21,7 +21,7 @@ func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]ro
 	if version, err = f.version(ctx, version, found); err != nil {
 		return rollout.Release{}, err
 	}
-	if id := rollout.MostCommon(version, found); id != "" && f.covered(id, found) {
+	if id := rollout.MostCommon(version, f.Same, found); id != "" && f.covered(id, found) {
 		return f.decide(rollout.Release{ID: id, Version: version, Notes: []string{"the nodes hold this release already"}}), nil
 	}
 	var digests []string
@@ -41,8 +41,8 @@ func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]ro
 // version returns the version in normal form: the one asked for, else the newest that the index offers. A version that a node holds
 // need not be in the index any more.
 func (f *Fleet) version(ctx context.Context, version string, found map[string]rollout.Facts) (string, error) {
-	if normal, err := f.manager.Normalize(version); err == nil && rollout.MostCommon(normal, found) != "" {
-		return normal, nil
+	if id := rollout.MostCommon(version, f.Same, found); id != "" {
+		return release.VersionOf(id), nil
 	}
 	n := f.first(found)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
@@ -56,6 +56,13 @@ func (f *Fleet) version(ctx context.Context, version string, found map[string]ro
 		return "", fmt.Errorf("asking the index on %s: %w", n.Name, err)
 	}
 	return pkgmgr.Choose(f.manager, offers, version, f.service.AllowYanked)
+}
+
+// Same tells whether two spellings are one version, as the package manager orders them.
+func (f *Fleet) Same(a, b string) bool {
+	a, errA := f.manager.Normalize(a)
+	b, errB := f.manager.Normalize(b)
+	return errA == nil && errB == nil && f.manager.Compare(a, b) == 0
 }
 
 func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (pkgmgr.Lock, error) {

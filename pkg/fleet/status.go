@@ -37,6 +37,10 @@ type NodeStatus struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
+// clockSlack is by how many seconds a process may seem older than it is: it and the link are timed by different clocks of the kernel,
+// each cut to the second.
+const clockSlack = 2
+
 // Status asks every node, at most parallel at once, what it runs. Nodes come back in the fleet's order.
 func (f *Fleet) Status(ctx context.Context, parallel int) []NodeStatus {
 	all := make([]NodeStatus, len(f.order))
@@ -95,7 +99,7 @@ func statusFrom(facts rollout.Facts, answers []health.Answer, restart config.Res
 	if s.Service == "stopped" || s.Service == "failed" {
 		fault("the service is %s", s.Service)
 	}
-	if started := facts.Service.Started; restart.Action != "reload" && !started.IsZero() && facts.Switched > 0 && started.Unix() < facts.Switched {
+	if started := facts.Service.Started; restart.Action != "reload" && !started.IsZero() && facts.Switched > 0 && started.Unix() < facts.Switched-clockSlack {
 		fault("its process is older than the link, so it runs what was there before: restart it")
 	}
 	for _, answer := range answers {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,12 @@ func (f *Failure) Error() string { return f.Text }
 // Unwrap returns the error behind the text.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// failureOf makes a Failure of any error of a step.
+// failureOf makes a Failure of any error; step is where it happened, unless the error knows.
 func failureOf(step Step, err error) *Failure {
 	var failure *Failure
 	if errors.As(err, &failure) {
 		copied := *failure
-		copied.Step = step
+		copied.Step = cmp.Or(failure.Step, step)
 		return &copied
 	}
 	failure = &Failure{Class: Failed, Step: step, Text: err.Error(), Err: err}

@@ -90,6 +90,8 @@ func (f *fakeFleet) Probe(ctx context.Context, node string) (Facts, error) {
 	return facts, err
 }
 
+func (f *fakeFleet) Same(a, b string) bool { return a == b }
+
 func (f *fakeFleet) Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error) {
 	if err := f.fail("", "resolve", ""); err != nil {
 		return Release{}, err

@@ -12,6 +12,8 @@ import (
 type Fleet interface {
 	// Probe learns what is true on a node, in one command that writes nothing.
 	Probe(ctx context.Context, node string) (Facts, error)
+	// Same tells whether two spellings are one version.
+	Same(a, b string) bool
 	// Resolve decides on the release that version (empty: the newest) stands for, given what was found on the nodes.
 	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
 	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes.

@@ -105,7 +105,7 @@ func (r *run) aim() error {
 
 // aimBack sets the targets of a rollback; nodes that it does not concern have no step to take.
 func (r *run) aimBack() error {
-	targets, err := Targets(r.Version, r.found())
+	targets, err := Targets(r.Version, r.fleet.Same, r.found())
 	if err != nil {
 		return err
 	}

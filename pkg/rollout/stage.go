@@ -10,7 +10,7 @@ import (
 // stage puts the release on every node that has a step to take, all in parallel, beside what runs there. No user is affected, so every
 // node is tried, and the complete list of failures is told.
 func (r *run) stage() error {
-	found := r.found()
+	found, before := r.found(), len(r.failed())
 	r.each(r.planned(), func(n *node) {
 		if r.interrupted() != nil {
 			return
@@ -24,7 +24,7 @@ func (r *run) stage() error {
 		return err
 	}
 	failed := r.failed()
-	if len(failed) == 0 {
+	if len(failed) == before {
 		return nil
 	}
 	if !r.overBudget() && len(failed) < len(r.nodes) {

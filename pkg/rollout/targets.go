@@ -39,9 +39,9 @@ func (e *NoReleaseError) Hint() string {
 // With a version, every node goes to the release of that version that most of them hold. Without, the latest deployment is undone: each
 // node that it activated returns to the predecessor that it had there. A node that the latest deployment did not reach, or that was put
 // back, runs what the fleet ran before it, and is left alone.
-func Targets(version string, found map[string]Facts) (map[string]string, error) {
+func Targets(version string, same func(a, b string) bool, found map[string]Facts) (map[string]string, error) {
 	if version != "" {
-		return targetsAt(version, found)
+		return targetsAt(version, same, found)
 	}
 	latest := ""
 	for _, facts := range found {
@@ -64,8 +64,8 @@ func Targets(version string, found map[string]Facts) (map[string]string, error) 
 	return targets, nil
 }
 
-func targetsAt(version string, found map[string]Facts) (map[string]string, error) {
-	id := MostCommon(version, found)
+func targetsAt(version string, same func(a, b string) bool, found map[string]Facts) (map[string]string, error) {
+	id := MostCommon(version, same, found)
 	if id == "" {
 		return nil, &NoReleaseError{Version: version, Kept: kept(found)}
 	}
@@ -77,13 +77,13 @@ func targetsAt(version string, found map[string]Facts) (map[string]string, error
 }
 
 // MostCommon returns the release of version that most nodes run, else hold; empty if none does. On a tie the first id wins, so that
-// every caller gets the same.
-func MostCommon(version string, found map[string]Facts) string {
+// every caller gets the same. The function same knows two spellings of one version.
+func MostCommon(version string, same func(a, b string) bool, found map[string]Facts) string {
 	const running = 1 << 32 // a node that runs it outweighs all that merely hold it
 	votes := map[string]int{}
 	for _, facts := range found {
 		for id := range facts.Records {
-			if release.VersionOf(id) != version {
+			if !same(release.VersionOf(id), version) {
 				continue
 			}
 			votes[id]++

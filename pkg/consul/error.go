@@ -1,0 +1,105 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Error says why Consul could not be asked or what it answered.
+type Error struct {
+	text, hint string
+	err        error
+}
+
+// Error names the agent, what was asked, and what went wrong.
+func (e *Error) Error() string { return e.text }
+
+// Hint is what to set or to type, or "".
+func (e *Error) Hint() string { return e.hint }
+
+// Unwrap returns the cause, which may be nil.
+func (e *Error) Unwrap() error { return e.err }
+
+// policy is the smallest ACL policy that discovery needs.
+const policy = `node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }`
+
+// failed explains the error of one request.
+func (l *lookup) failed(doing string, err error) error {
+	if l.ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", l.Source, context.Cause(l.ctx))
+	}
+	text, hint := l.explain(err)
+	return &Error{text: fmt.Sprintf("%s: %s: %s", l.Source, doing, text), hint: hint, err: err}
+}
+
+func (l *lookup) explain(err error) (text, hint string) {
+	var status api.StatusError
+	var wrapped *url.Error
+	var dial *net.OpError
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // without the URL, which repeats the address and all parameters
+	}
+	text = oneLine(err.Error())
+	switch {
+	case errors.As(err, &status):
+		return l.explainStatus(status)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return text, "is a Consul agent running there? Set CONSUL_HTTP_ADDR, or name an inventory file: --inventory FILE"
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s", patience),
+			"check CONSUL_HTTP_ADDR; servers without a leader may be silent, too: consul operator raft list-peers"
+	case strings.Contains(text, "HTTP response to HTTPS client"):
+		return text, "this port speaks plain HTTP: set CONSUL_HTTP_SSL=false and CONSUL_HTTP_ADDR=http://HOST:PORT"
+	case strings.Contains(text, "x509:"):
+		return text, "name the authority that signed Consul's certificate: CONSUL_CACERT=FILE"
+	case strings.HasPrefix(text, "invalid character"), strings.HasPrefix(text, "json:"):
+		return "the answer is not Consul's: " + text, "check CONSUL_HTTP_ADDR"
+	}
+	return text, ""
+}
+
+func (l *lookup) explainStatus(status api.StatusError) (text, hint string) {
+	body := oneLine(status.Body)
+	if len(body) > 300 {
+		body = strings.ToValidUTF8(body[:300], "") + "…"
+	}
+	switch {
+	case status.Code == http.StatusForbidden && strings.Contains(body, "not found"):
+		return "the token is unknown (" + body + ")", "set CONSUL_HTTP_TOKEN to a token of this datacenter"
+	case status.Code == http.StatusForbidden:
+		return "permission denied (" + body + ")", l.tokenHint()
+	case strings.Contains(body, "HTTP request to an HTTPS server"):
+		return body, "this port speaks TLS: set CONSUL_HTTP_SSL=true"
+	case strings.Contains(body, "boolean expression") && l.settings.Match == "filter":
+		return fmt.Sprintf("the filter is refused: %s", body), "correct discovery.consul.filter: " + l.settings.Filter
+	case strings.Contains(body, "No path to datacenter"):
+		return fmt.Sprintf("datacenter %q is unknown", l.settings.Datacenter), "consul catalog datacenters"
+	case leaderless(status):
+		return body, "its servers have no leader; see: consul operator raft list-peers"
+	}
+	return fmt.Sprintf("status %d: %s", status.Code, body), ""
+}
+
+func (l *lookup) tokenHint() string {
+	if l.hasToken {
+		return "the token needs: " + policy
+	}
+	return "set CONSUL_HTTP_TOKEN to a token that has: " + policy
+}
+
+// leaderless tells whether Consul may answer a request that allows stale data. Without a quorum, agents fall silent as often as they say so.
+func leaderless(err error) bool {
+	var status api.StatusError
+	if errors.As(err, &status) {
+		return status.Code == http.StatusInternalServerError && strings.Contains(status.Body, "No cluster leader")
+	}
+	var dial *net.OpError
+	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &dial)
+}
