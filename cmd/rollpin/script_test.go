@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 			"fleet":    command(startFleet),
 			"node":     command(nodeFault),
 			"index":    command(indexFault),
-			"kill":     command(killUnit),
+			"killunit": command(killUnit),
 			"runs":     command(checkRuns),
 			"commands": command(checkCommands),
 			"expand":   expand,
@@ -186,7 +186,7 @@ func indexFault(_ *testscript.TestScript, w *world, args []string) error {
 	return nil
 }
 
-// killUnit ends the process of a unit behind its manager's back: kill NODE UNIT.
+// killUnit ends the process of a unit behind its manager's back: killunit NODE UNIT.
 func killUnit(_ *testscript.TestScript, w *world, args []string) error {
 	n, err := w.node(args[0])
 	if err != nil {

@@ -49,17 +49,17 @@ type SSH struct {
 	ConfigFile string
 	// KnownHosts replaces ssh_config's UserKnownHostsFile.
 	KnownHosts []string
-	// ProxyJump replaces ssh_config's: [user@]host[:port], several separated by commas.
+	// ProxyJump replaces ssh_config's: [user@]host[:port], several separated by commas, or none.
 	ProxyJump string
-	// Become is "" or "sudo".
+	// Become is "" (none in the file) or "sudo".
 	Become string
-	// BecomeUser is the user to become; root by default.
+	// BecomeUser is the user to become; root by default, and empty without Become.
 	BecomeUser string
 	// BecomePasswordEnv names the variable, BecomePasswordFile the file, that holds sudo's password.
 	BecomePasswordEnv, BecomePasswordFile string
-	// ConnectTimeout bounds dialling, handshake and log-in together; 10s by default.
+	// ConnectTimeout bounds dialling, handshake and log-in together; 0 for ssh_config's, else 10s.
 	ConnectTimeout time.Duration
-	// KeepAlive is the interval of keepalive requests; 15s by default. Three unanswered ones end the connection.
+	// KeepAlive is the interval of keepalive requests; 0 for ssh_config's, else 15s. Three unanswered ones end the connection.
 	KeepAlive time.Duration
 }
 

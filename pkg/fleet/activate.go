@@ -58,7 +58,7 @@ func (f *Fleet) Healthy(ctx context.Context, name, id string) error {
 	err := health.Wait(ctx, n.conn, f.service.Health, f.want(id))
 	var unhealthy *health.UnhealthyError
 	if err == nil || !errors.As(err, &unhealthy) {
-		return failureOrNil(err)
+		return failureOrNil(n.Name, err)
 	}
 	return &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err, Log: f.logs(ctx, n)}
 }
@@ -134,9 +134,9 @@ func (f *Fleet) logs(ctx context.Context, n *node) []string {
 	return result.Facts().All("log")
 }
 
-func failureOrNil(err error) error {
+func failureOrNil(node string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return failure(err)
+	return failure(node, err)
 }

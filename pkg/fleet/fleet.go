@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/rollpin/rollpin/pkg/config"
@@ -107,7 +108,7 @@ func (f *Fleet) run(ctx context.Context, n *node, s shell.Script) (shell.Facts, 
 		facts := exit.Result.Facts()
 		return facts, &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Hint: facts.Get("hint"), Log: log(facts, exit.Result), Err: err}
 	default:
-		return nil, failure(err)
+		return nil, failure(n.Name, err)
 	}
 }
 
@@ -119,13 +120,13 @@ func log(facts shell.Facts, result shell.Result) []string {
 	return lastLines(result.Stderr, 20)
 }
 
-// failure classes an error that is not a script's own.
-func failure(err error) error {
+// failure classes an error that is not a script's own. The node's name stands beside it wherever it is shown.
+func failure(node string, err error) *rollout.Failure {
 	var known *rollout.Failure
 	if errors.As(err, &known) {
-		return err
+		return known
 	}
-	f := &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Err: err}
+	f := &rollout.Failure{Class: rollout.Failed, Text: strings.TrimPrefix(err.Error(), node+": "), Err: err}
 	var unreachable *remote.UnreachableError
 	if errors.As(err, &unreachable) {
 		f.Text = fmt.Sprintf("%s: %v", unreachable.Phase, unreachable.Err)

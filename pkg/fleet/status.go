@@ -62,7 +62,7 @@ func (f *Fleet) statusOf(ctx context.Context, n *node) NodeStatus {
 	}
 	facts, err := f.Probe(ctx, n.Name)
 	if err != nil {
-		known := failure(err).(*rollout.Failure)
+		known := failure(n.Name, err)
 		return NodeStatus{Node: n.Name, Zone: n.Zone, Error: known.Text, Hint: known.Hint}
 	}
 	var answers []health.Answer

@@ -184,7 +184,7 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 
 func TestSummaries(t *testing.T) {
 	node := func(name string, change func(*rollout.NodeOutcome)) rollout.NodeOutcome {
-		n := rollout.NodeOutcome{Node: name, From: oldID, To: newID, Runs: newID, Touched: true, Healthy: true}
+		n := rollout.NodeOutcome{Node: name, From: oldID, To: newID, Known: true, Runs: newID, Touched: true, Healthy: true}
 		if change != nil {
 			change(&n)
 		}
@@ -209,7 +209,7 @@ func TestSummaries(t *testing.T) {
 					n.Healthy, n.Failure, n.Undo = false, bad, failure(rollout.Failed, rollout.StepRestore, "disk full")
 				}),
 				node("web-2", func(n *rollout.NodeOutcome) {
-					n.Runs, n.Healthy, n.Touched = "", false, false
+					n.Known, n.Runs, n.Healthy, n.Touched = false, "", false, false
 					n.Failure = failure(rollout.Unreachable, rollout.StepProbe, "connection refused")
 				}),
 				node("web-3", nil)}},

@@ -115,7 +115,7 @@ const (
 
 func runs(n rollout.NodeOutcome) string {
 	switch {
-	case n.Failure != nil && n.Failure.Class == rollout.Unreachable && !n.Touched:
+	case !n.Known:
 		return unknown
 	case n.Undo != nil && n.Undo.Class == rollout.Unreachable:
 		return unknown

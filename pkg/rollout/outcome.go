@@ -53,8 +53,9 @@ type NodeOutcome struct {
 	// From and To are the releases before the deployment and wanted by it.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
-	// Runs is the release that is current now, as far as is known.
-	Runs string `json:"runs,omitempty"`
+	// Known: the node answered. Runs is the release that is current now, as far as is known; empty for none.
+	Known bool   `json:"known,omitempty"`
+	Runs  string `json:"runs,omitempty"`
 	// Touched: its running service was affected. Restored: and it runs From again.
 	Touched  bool `json:"touched,omitempty"`
 	Restored bool `json:"restored,omitempty"`
@@ -71,7 +72,7 @@ func (r *run) outcome(err error) Outcome {
 	o := Outcome{Rollback: r.Rollback, Release: r.release, Plan: r.plan, Err: err, Took: time.Since(r.began)}
 	for _, n := range r.nodes {
 		o.Nodes = append(o.Nodes, NodeOutcome{
-			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Runs: n.runs,
+			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.probed, Runs: n.runs,
 			Touched: n.touched, Restored: n.restored, Healthy: n.healthy, Left: n.left, Failure: n.failure, Undo: n.undo,
 		})
 	}

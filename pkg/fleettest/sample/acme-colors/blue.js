@@ -1,0 +1,1 @@
+exports.paint = text => 'blue ' + text

@@ -1,0 +1,2 @@
+exports.start = listen => listen()
+exports.health = version => [200, { status: 'ok', version }]

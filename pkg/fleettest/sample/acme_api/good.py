@@ -1,0 +1,6 @@
+def start():
+    pass
+
+
+def health(version):
+    return 200, {"status": "ok", "version": version}

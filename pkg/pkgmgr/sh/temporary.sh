@@ -1,0 +1,21 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# A private folder that goes away with the script, and with it what is named in unfinished; also if the script is ended by a signal.
+unfinished=
+parent=${TMPDIR:-/tmp}
+tmp=$(mktemp -d) || die "the node cannot make a temporary folder: $parent is full or not writable"
+trap 'rm -rf "$tmp" ${unfinished:+"$unfinished"}' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# Tools that are ended, and old versions of ensurepip, leave their own temporary files behind.
+export TMPDIR="$tmp"
+
+# redacted prints a log without the credentials of URLs.
+redacted() { sed 's#//[^/@[:space:]]*@#//****@#g' "$1"; }
+
+# failed WHAT REASON: ends the script; the end of the tool's own log goes to standard error.
+failed() {
+	redacted "$tmp/log" | tail -n 40 >&2
+	die "$1: ${2:-$(redacted "$tmp/log" | tail -n 1)}"
+}
+
