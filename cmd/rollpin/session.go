@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -139,5 +138,3 @@ func secret(env, file, defaultEnv string) (string, error) {
 	}
 	return os.Getenv(defaultEnv), nil
 }
-
-var errNoTerminal = errors.New("there is no terminal to ask on")

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -99,11 +98,7 @@ func (t *target) resolve(s *session, c *cobra.Command, service string) (config.T
 func (s *session) load() (*config.File, error) {
 	path := s.configFile
 	if path == "" {
-		directory, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		found, ok := config.Find(directory)
+		found, ok := config.Find(".")
 		if !ok {
 			return config.Empty(), nil
 		}
