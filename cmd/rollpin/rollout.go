@@ -85,7 +85,7 @@ func (r *rolloutCommand) announce(t config.Target, nodes []inventory.Node, id st
 	if len(nodes) == 1 {
 		count = "1 node"
 	}
-	fmt.Fprintf(r.stderr, "%s %s on %s: %s, strategy %s, deployment %s\n", what, t.Service.Name, t.Environment, count, t.Strategy.Name, id)
+	fmt.Fprintf(r.stderr, "%s %s on %s: %s, %s (%s)\n", what, t.Service.Name, t.Environment, count, t.Strategy.Name, id)
 }
 
 // confirmation asks before the first node is touched, where there is somebody to ask.

@@ -171,11 +171,13 @@ func nodeFault(_ *testscript.TestScript, w *world, args []string) error {
 	return nil
 }
 
-// indexFault changes the index: index down|remove NAME|login USER PASSWORD.
+// indexFault changes the index: index down|add NAME VERSION TEXT|remove NAME|login USER PASSWORD.
 func indexFault(_ *testscript.TestScript, w *world, args []string) error {
 	switch args[0] {
 	case "down":
 		return w.servers.Close()
+	case "add":
+		return w.servers.Index.Add(fleettest.Wheel{Name: args[1], Version: args[2], Files: map[string]string{"acme_greeting/__init__.py": args[3]}})
 	case "remove":
 		w.servers.Index.Remove(args[1])
 	case "login":
