@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/health"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -62,7 +63,7 @@ type Options struct {
 	Connect func(inventory.Node) Conn
 }
 
-// New returns the fleet of a service. It fails on a package manager or package name that cannot be.
+// New returns the fleet of a service. It fails on a package manager, package name, version or health check that cannot be.
 func New(o Options) (*Fleet, error) {
 	manager, err := pkgmgr.For(o.Service.Manager)
 	if err != nil {
@@ -72,6 +73,9 @@ func New(o Options) (*Fleet, error) {
 		return nil, err
 	}
 	if err := checkVersion(manager, o.Version); err != nil {
+		return nil, err
+	}
+	if err := health.Validate(o.Service.Health.Checks); err != nil {
 		return nil, err
 	}
 	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[string]pkgmgr.Lock{}}

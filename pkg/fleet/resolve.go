@@ -24,18 +24,22 @@ func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]ro
 	if id := rollout.MostCommon(version, f.Same, found); id != "" && f.covered(id, found) {
 		return f.decide(rollout.Release{ID: id, Version: version, Notes: []string{"the nodes hold this release already"}}), nil
 	}
-	var digests []string
+	var digests, notes []string
 	packages := 0
 	for platform, n := range f.firstOfEach(found) {
-		lock, err := f.resolveOn(ctx, n, version)
+		lock, said, err := f.resolveOn(ctx, n, version)
 		if err != nil {
 			return rollout.Release{}, err
 		}
 		f.locks[platform] = lock
 		digests = append(digests, lock.Digest())
 		packages = max(packages, len(lock.Packages))
+		notes = append(notes, said...)
 	}
-	return f.decide(rollout.Release{ID: release.ID(version, combine(digests)), Version: version, Packages: packages}), nil
+	slices.Sort(notes)
+	return f.decide(rollout.Release{
+		ID: release.ID(version, combine(digests)), Version: version, Packages: packages, Notes: slices.Compact(notes),
+	}), nil
 }
 
 // version returns the version in normal form: the one asked for, else the newest that the index offers. A version that a node holds
@@ -65,18 +69,18 @@ func (f *Fleet) Same(a, b string) bool {
 	return errA == nil && errB == nil && f.manager.Compare(a, b) == 0
 }
 
-func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (pkgmgr.Lock, error) {
+// resolveOn makes the lock of one platform; notes are what the package manager wants people to know of it.
+func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (lock pkgmgr.Lock, notes []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
 	facts, err := f.run(ctx, n, f.manager.Resolve(f.source, version))
-	if err != nil {
-		return pkgmgr.Lock{}, fmt.Errorf("resolving %s %s on %s: %w", f.source.Package, version, n.Name, err)
+	if err == nil {
+		lock, err = f.manager.ParseResolved(facts)
 	}
-	lock, err := f.manager.ParseResolved(facts)
 	if err != nil {
-		return pkgmgr.Lock{}, fmt.Errorf("resolving %s %s on %s: %w", f.source.Package, version, n.Name, err)
+		return pkgmgr.Lock{}, nil, fmt.Errorf("resolving %s %s on %s: %w", f.source.Package, version, n.Name, err)
 	}
-	return lock, nil
+	return lock, facts.All("note"), nil
 }
 
 func (f *Fleet) decide(r rollout.Release) rollout.Release {

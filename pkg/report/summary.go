@@ -45,6 +45,13 @@ type block struct {
 
 func (b *block) add(format string, a ...any) { fmt.Fprintf(b, format+"\n", a...) }
 
+// log shows the end of what a node printed.
+func (b *block) log(lines []string) {
+	for _, line := range lines[max(0, len(lines)-logShown):] {
+		b.add("  %s", b.dim("| "+Clean(line)))
+	}
+}
+
 func (s Summary) headline(st style) string {
 	o := s.Outcome
 	what := s.Service
@@ -162,9 +169,7 @@ func (s Summary) failures(b *block) {
 func (s Summary) failure(b *block, nodes []string, n rollout.NodeOutcome) {
 	f := n.Failure
 	b.add("%s %s at %s: %s", b.bad(string(f.Class)), some(nodes), f.Step, Clean(f.Text))
-	for _, line := range f.Log[max(0, len(f.Log)-logShown):] {
-		b.add("  %s", b.dim("| "+Clean(line)))
-	}
+	b.log(f.Log)
 	if f.Hint != "" {
 		b.add("  %s %s", b.dim("hint:"), Clean(f.Hint))
 	}
@@ -194,6 +199,7 @@ func (s Summary) next(b *block) {
 	o := s.Outcome
 	if o.Err != nil && len(o.Problems) == 0 && o.Interrupted == "" {
 		b.add("%s %s", b.bad("error:"), Clean(o.Reason))
+		b.log(o.Log)
 		if o.Hint != "" {
 			b.add("%s %s", b.warn("hint:"), Clean(o.Hint))
 		}

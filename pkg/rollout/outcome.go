@@ -34,7 +34,9 @@ type Outcome struct {
 	Interrupted string `json:"interrupted,omitempty"`
 	// Reason is why it ended early, or empty.
 	Reason string `json:"reason,omitempty"`
-	Hint   string `json:"hint,omitempty"`
+	// Hint is what to do about it, Log the last lines of the command that failed.
+	Hint string   `json:"hint,omitempty"`
+	Log  []string `json:"log,omitempty"`
 	// Err is the error behind Reason; nil for a deployment that came to its end.
 	Err      error         `json:"-"`
 	Problems []NodeProblem `json:"problems,omitempty"`
@@ -96,6 +98,10 @@ func (o *Outcome) explain(err error) {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		o.Hint = hinted.Hint()
+	}
+	var failure *Failure
+	if errors.As(err, &failure) {
+		o.Hint, o.Log = failure.Hint, failure.Log
 	}
 }
 
