@@ -43,7 +43,7 @@ type SSH struct {
 	User string
 	// Port is 0 for the node's own, else ssh_config's, else 22.
 	Port int
-	// IdentityFiles are private keys, tried after the agent's.
+	// IdentityFiles are private keys, tried before the agent's.
 	IdentityFiles []string
 	// ConfigFile replaces ~/.ssh/config; "none" reads no configuration.
 	ConfigFile string

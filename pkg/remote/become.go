@@ -91,8 +91,6 @@ func (b *becoming) converse(ctx context.Context) error {
 			go func() { _, _ = b.run.stdin.Write([]byte(b.password + "\n")) }()
 		case err := <-b.run.ended:
 			return b.explain(ctx, err)
-		case <-b.run.conn.done:
-			return b.run.conn.lost()
 		case <-ctx.Done():
 			return fmt.Errorf("%s: script %s: %w", b.node.name, b.run.script.Name, context.Cause(ctx))
 		case <-timer.C:

@@ -126,6 +126,9 @@ func TestBecomeRefusals(t *testing.T) {
 		if _, err := os.Stat(dir + "/ran"); err == nil || time.Since(start) > 3*time.Second {
 			t.Errorf("%s: took %v, ran: %v", name, time.Since(start), err == nil)
 		}
+		if given, _ := os.ReadFile(dir + "/given"); c.password != "" && string(given) != c.password+"\n" {
+			t.Errorf("%s: the password was given as %q, want it once", name, given)
+		}
 		if c.password != "" && strings.Contains(err.Error(), c.password) {
 			t.Errorf("%s: the password shows in %v", name, err)
 		}

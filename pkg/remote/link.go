@@ -123,7 +123,7 @@ func (d *Dialer) newConnection(client *ssh.Client, to endpoint) *connection {
 		c.setCause(err)
 		close(c.done)
 	})
-	if to.keepAlive < 0 {
+	if to.keepAlive > 0 {
 		d.running.Go(c.keepAlive)
 	}
 	return c

@@ -37,7 +37,7 @@ type sshd struct {
 	port    int
 	hostKey ssh.PublicKey
 	process *exec.Cmd
-	log     *bytes.Buffer
+	log     *output
 }
 
 // sshdOptions are what differs from test to test.
@@ -92,7 +92,7 @@ func (w *world) startSSHD(options sshdOptions) *sshd {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &sshd{t: t, dir: dir, home: dir + "/home", port: freePort(t), log: new(bytes.Buffer)}
+	s := &sshd{t: t, dir: dir, home: dir + "/home", port: freePort(t), log: &output{maxHead: 1 << 20}}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s.writeFiles(w, options)
 	s.process = exec.Command("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", inNamespace, "sh", dir)

@@ -73,31 +73,14 @@ func (n *Node) execute(ctx context.Context, conn *connection, s shell.Script, te
 	return e.wait(ctx, n.name)
 }
 
-// start opens the session. With a terminal its modes are those of a pipe: nothing is echoed, edited, or turned into signals.
+// start opens the session and gives the node's shell its command.
 func (e *execution) start(ctx context.Context, command string, b *becoming, terminal bool) error {
 	started := make(chan error, 1)
 	go func() {
-		session, err := e.conn.client.NewSession()
-		if err == nil {
-			e.session = session
-			session.Stdout, session.Stderr = e.stdout, e.stderr
-			if b != nil {
-				session.Stdout, session.Stderr = b.stdout, b.stderr
-			}
-			if e.stdin, err = session.StdinPipe(); err == nil && terminal {
-				modes := ssh.TerminalModes{ssh.ECHO: 0, ssh.ICANON: 0, ssh.ISIG: 0, ssh.IEXTEN: 0, ssh.OPOST: 0, ssh.ICRNL: 0, ssh.IXON: 0}
-				err = session.RequestPty("dumb", 24, 200, modes)
-			}
-			if err == nil {
-				err = session.Start(command)
-			}
-			if err != nil {
-				_ = session.Close()
-			}
-		}
+		err := e.open(command, b, terminal)
 		started <- err
 		if err == nil {
-			e.ended <- session.Wait()
+			e.ended <- e.session.Wait()
 		}
 	}()
 	select {
@@ -112,6 +95,33 @@ func (e *execution) start(ctx context.Context, command string, b *becoming, term
 		e.check()
 		return context.Cause(ctx)
 	}
+}
+
+// open does what start needs; a server may keep it waiting for ever. The modes of a terminal are made those of a pipe: nothing is echoed,
+// edited, or turned into signals.
+func (e *execution) open(command string, b *becoming, terminal bool) (err error) {
+	if e.session, err = e.conn.client.NewSession(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = e.session.Close()
+		}
+	}()
+	e.session.Stdout, e.session.Stderr = e.stdout, e.stderr
+	if b != nil {
+		e.session.Stdout, e.session.Stderr = b.stdout, b.stderr
+	}
+	if e.stdin, err = e.session.StdinPipe(); err != nil {
+		return err
+	}
+	if terminal {
+		modes := ssh.TerminalModes{ssh.ECHO: 0, ssh.ICANON: 0, ssh.ISIG: 0, ssh.IEXTEN: 0, ssh.OPOST: 0, ssh.ICRNL: 0, ssh.IXON: 0}
+		if err = e.session.RequestPty("dumb", 24, 200, modes); err != nil {
+			return err
+		}
+	}
+	return e.session.Start(command)
 }
 
 // send sends the script; a server that reads no more holds up nobody but this write.
@@ -137,8 +147,6 @@ func (e *execution) wait(ctx context.Context, node string) (shell.Result, error)
 	case <-e.full:
 		e.kill()
 		err = &OutputError{Node: node, Script: e.script.Name, Limit: maxStdout}
-	case <-e.conn.done:
-		err = e.conn.lost()
 	case <-ctx.Done():
 		e.kill()
 		err = context.Cause(ctx)

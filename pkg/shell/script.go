@@ -87,6 +87,7 @@ func Join(name string, parts ...Script) (Script, error) {
 
 func (s Script) fragment() (string, error) {
 	var text strings.Builder
+	s.unset(&text)
 	for _, v := range s.Vars {
 		if !varName.MatchString(v.Name) {
 			return "", fmt.Errorf("script %s: %q is no shell variable name", s.Name, v.Name)
@@ -110,6 +111,19 @@ func (s Script) fragment() (string, error) {
 	}
 	text.WriteString(s.Body)
 	return text.String(), nil
+}
+
+// unset forgets what the node's own environment has of the names: a variable that was exported would stay so, and hand a secret to
+// every child.
+func (s Script) unset(text *strings.Builder) {
+	if len(s.Vars) == 0 {
+		return
+	}
+	text.WriteString("unset")
+	for _, v := range s.Vars {
+		text.WriteString(" " + v.Name)
+	}
+	text.WriteString("\n")
 }
 
 // Quote makes s one word of POSIX sh. It refuses NUL, which no shell can carry.

@@ -44,6 +44,14 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
+func TestVariablesStayInTheScript(t *testing.T) {
+	t.Setenv("token", "the node's own")
+	out, err := run(t, Script{Vars: []Var{{Name: "token", Value: "s3cret", Secret: true}}, Body: `printf '%s ' "$token"; sh -c 'printf "%s" "${token-none}"'`})
+	if err != nil || out != "s3cret none" {
+		t.Errorf("%q, %v: a variable that the node exports must not carry a secret to children", out, err)
+	}
+}
+
 func TestTextRefuses(t *testing.T) {
 	for name, s := range map[string]Script{
 		"NUL in a variable":   {Vars: []Var{{Name: "v", Value: "a\x00b"}}},
