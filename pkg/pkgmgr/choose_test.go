@@ -27,7 +27,7 @@ func TestChoose(t *testing.T) {
 		t.Errorf("a yanked version: %v", err)
 	}
 	for want, nearest := range map[string][]string{
-		"1.10.1": {"1.2", "1.9", "1.10.0", "1.11", "2.0rc1"}, "0.0.1": {"0.1", "1.2"}, "9": {"1.2", "1.9", "1.10.0", "1.11", "2.0rc1"},
+		"1.10.1": {"1.2", "1.9", "1.10.0", "1.11", "2.0rc1"}, "0.0.1": {"0.1", "1.2", "1.9", "1.10.0", "1.11"}, "9": {"1.2", "1.9", "1.10.0", "1.11", "2.0rc1"},
 	} {
 		_, err := Choose(pip{}, o, want, false)
 		if missing, ok := errors.AsType[*NoVersionError](err); !ok || !slices.Equal(missing.Nearest, nearest) {

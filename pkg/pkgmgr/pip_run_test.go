@@ -1,6 +1,8 @@
 package pkgmgr
 
 import (
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"os"
@@ -255,12 +257,11 @@ func TestPipConfigurationOfTheNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	extra.User, extra.Password = "ci", "s3cret"
 	n := newNode(t)
 	n.write(".config/pip/pip.conf", "[global]\nindex-url = "+server.URL+"/simple\nuser = true\nrequire-virtualenv = true\n"+
 		"[install]\nextra-index-url =\n    "+serve(t, extra).URL+"/simple\n")
 	n.write(".netrc", "machine 127.0.0.1 login ci password s3cret\n")
-	// extra answers 401 too, for it knows nobody; the address decides what netrc gives.
-	extra.User, extra.Password = "ci", "s3cret"
 	s := Source{Package: "acme-api"}
 	version, err := Choose(pip{}, offers(t, n, s), "", false)
 	if err != nil || version != "3.0.0" {
@@ -302,27 +303,25 @@ func TestPipWithoutAnIndex(t *testing.T) {
 func TestPipOffersWhatTheNodeCanUse(t *testing.T) {
 	t.Parallel()
 	need(t, "python3")
-	index, err := fleettest.NewIndex(
-		fleettest.Wheel{Name: "acme-api", Version: "1.0"},
-		fleettest.Wheel{Name: "acme-api", Version: "1.1", Yanked: "eats data & \"quotes\""},
-		fleettest.Wheel{Name: "acme-api", Version: "1.2", RequiresPython: ">=99"},
-		fleettest.Wheel{Name: "acme-api", Version: "1.3", Tag: "cp27-cp27m-win32"},
-		fleettest.Wheel{Name: "acme-api", Version: "1.4", Source: true},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := serve(t, index)
 	for _, name := range []string{"JSON", "HTML"} {
+		index, err := fleettest.NewIndex(
+			fleettest.Wheel{Name: "acme-api", Version: "1.0"},
+			fleettest.Wheel{Name: "acme-api", Version: "1.1", Yanked: "eats data & \"quotes\""},
+			fleettest.Wheel{Name: "acme-api", Version: "1.2", RequiresPython: ">=99"},
+			fleettest.Wheel{Name: "acme-api", Version: "1.3", Tag: "cp27-cp27m-win32"},
+			fleettest.Wheel{Name: "acme-api", Version: "1.4", Source: true},
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
 		index.Plain = name == "HTML"
 		n := newNode(t)
-		s := Source{Package: "acme-api", Index: server.URL + "/simple"}
+		s := Source{Package: "acme-api", Index: serve(t, index).URL + "/simple"}
 		o := offers(t, n, s)
 		if version, err := Choose(pip{}, o, "", false); version != "1.0" {
 			t.Errorf("%s: the newest usable version is %q (%v)", name, version, err)
 		}
-		_, err := Choose(pip{}, o, "1.1", false)
-		if err == nil || !strings.Contains(err.Error(), `eats data & "quotes"`) {
+		if _, err := Choose(pip{}, o, "1.1", false); err == nil || !strings.Contains(err.Error(), `eats data & "quotes"`) {
 			t.Errorf("%s: a yanked version: %v", name, err)
 		}
 		s.AllowSource = true
@@ -407,4 +406,79 @@ func TestPipProbeNamesWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: problem %q, hint %q", python, got, facts.Get("hint"))
 		}
 	}
+}
+
+// Some indexes redirect to a store of files elsewhere; what opens the index is none of the store's business.
+func TestPipCredentialsStayWithTheIndex(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	pages := acme(t)
+	leaked := make(chan string, 1)
+	elsewhere := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leaked <- r.Header.Get("Authorization")
+		pages.ServeHTTP(w, r)
+	}))
+	inside := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		switch {
+		case password != "s3cret":
+			w.WriteHeader(http.StatusUnauthorized)
+		case strings.HasPrefix(r.URL.Path, "/old/"):
+			http.Redirect(w, r, "/new/acme-api/", http.StatusFound)
+		default:
+			http.Redirect(w, r, elsewhere.URL+"/simple/acme-api/", http.StatusFound)
+		}
+	}))
+	n := newNode(t)
+	o := offers(t, n, Source{Package: "acme-api", Index: inside.URL + "/old", User: "ci", Password: "s3cret"})
+	if len(o.Versions) != 3 {
+		t.Errorf("%d versions", len(o.Versions))
+	}
+	if authorization := <-leaked; authorization != "" {
+		t.Errorf("the credentials went to another server: %q", authorization)
+	}
+}
+
+func TestPipInterrupted(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	index := acme(t)
+	blocked := make(chan struct{}, 1)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/files/") {
+			index.ServeHTTP(w, r)
+			return
+		}
+		blocked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	lock, err := pip{}.ParseLock("acme-api==1.0.0 --hash=sha256:" + hashOf(t, app("1.0.0")) + "\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t)
+	dir := n.dir("a")
+	ended := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := n.runContext(ctx, pip{}.Install(Source{Package: "acme-api", Index: server.URL + "/simple"}, lock, dir))
+		ended <- err
+	}()
+	<-blocked
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("an interrupted installation worked")
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("it was left behind")
+	}
+}
+
+func hashOf(t *testing.T, w fleettest.Wheel) string {
+	t.Helper()
+	_, content, err := w.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(content))
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rollpin/rollpin/pkg/shell"
@@ -35,12 +36,20 @@ func newNode(t *testing.T, environ ...string) *testNode {
 // run ends with the facts that were printed, and the reason if the script failed.
 func (n *testNode) run(s shell.Script) (shell.Facts, error) {
 	n.t.Helper()
+	return n.runContext(n.t.Context(), s)
+}
+
+// runContext ends the script and all that it started, by SIGTERM, when ctx ends.
+func (n *testNode) runContext(ctx context.Context, s shell.Script) (shell.Facts, error) {
+	n.t.Helper()
 	text, err := s.Text()
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(context.Background(), "sh", "-c", text)
+	cmd := exec.CommandContext(ctx, "sh", "-c", text)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = n.environ, n.home, &stdout, &stderr
 	err = cmd.Run()
 	n.seen.WriteString(stdout.String() + stderr.String())
