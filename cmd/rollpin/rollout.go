@@ -103,9 +103,13 @@ func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string
 	if r.output == "json" {
 		return nil
 	}
+	flags := repeat(c)
+	if r.rollback && r.version != "" {
+		flags = " --version " + word(r.version) + flags
+	}
 	return report.Summary{
 		Service: service, Environment: environment, Outcome: o, Color: r.color(r.stdout),
-		Flags: repeat(c), BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked"),
+		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked"),
 	}.Write(r.stdout)
 }
 

@@ -38,7 +38,11 @@ func newSession(stdin io.Reader, stdout, stderr io.Writer) *session {
 	s.ctx, s.soft, s.stop = ctx, soft, stopSoftly
 	// A pipe that nobody reads any more must not end a deployment half way.
 	signal.Ignore(syscall.SIGPIPE)
-	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	for _, each := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(each) { // nohup means it
+			signal.Notify(s.signals, each)
+		}
+	}
 	go func() {
 		defer stopAtOnce(nil)
 		for _, stop := range []func(error){stopSoftly, stopAtOnce} {
@@ -93,12 +97,31 @@ func (s *session) asks() bool {
 	return ok && term.IsTerminal(int(in.Fd())) && s.width() != nil
 }
 
-// askSecret asks for a passphrase without showing it.
+// askSecret asks for a passphrase without showing it. After an interrupt the goroutine that reads ends with the process.
 func (s *session) askSecret(prompt string) (string, error) {
-	fmt.Fprintf(s.stderr, "%s", prompt)
-	secret, err := term.ReadPassword(int(s.stdin.(*os.File).Fd()))
-	fmt.Fprintln(s.stderr)
-	return string(secret), err
+	terminal := int(s.stdin.(*os.File).Fd())
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(s.stderr, prompt)
+	defer fmt.Fprintln(s.stderr)
+	type answer struct {
+		secret []byte
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		secret, err := term.ReadPassword(terminal)
+		answers <- answer{secret, err}
+	}()
+	select {
+	case a := <-answers:
+		return string(a.secret), a.err
+	case <-s.soft.Done():
+		_ = term.Restore(terminal, before)
+		return "", context.Cause(s.soft)
+	}
 }
 
 // confirm asks a yes or no question; anything but yes, and an interrupt, is no. The goroutine that reads ends with the process.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/rollpin/rollpin/pkg/report"
@@ -77,7 +78,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 		return report.Status{}, err
 	}
 	defer closeFleet()
-	return report.Status{Service: service, Environment: resolved.Environment, Nodes: opened.Status(s.soft, parallel)}, s.soft.Err()
+	return report.Status{Service: service, Environment: resolved.Environment, Nodes: opened.Status(s.soft, parallel)}, context.Cause(s.soft)
 }
 
 func (s *session) showStatus(all []report.Status) error {

@@ -185,6 +185,10 @@ func repeat(c *cobra.Command, but ...string) string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
+			if flag.NoOptDefVal != "" {
+				fmt.Fprintf(&out, " --%s=%s", flag.Name, word(value))
+				continue
+			}
 			fmt.Fprintf(&out, " --%s %s", flag.Name, word(value))
 		}
 	})

@@ -87,18 +87,22 @@ func (f *Fleet) Confirm(ctx context.Context, name, id string) error {
 	return err
 }
 
-// Withdraw stops the service and removes current.
-func (f *Fleet) Withdraw(ctx context.Context, name string) error {
+// Withdraw stops the service, where its kind of restart knows how, and removes current.
+func (f *Fleet) Withdraw(ctx context.Context, name string) (stopped bool, err error) {
 	n := f.node(name)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
 	if script, ok := restart.Stop(f.service.Restart); ok {
 		if _, err := f.run(ctx, n, script); err != nil {
-			return err
+			return false, err
 		}
+		stopped = true
 	}
-	_, err := f.run(ctx, n, release.Withdraw(n.facts.Path))
-	return err
+	if _, err := f.run(ctx, n, release.Withdraw(n.facts.Path)); err != nil {
+		return stopped, err
+	}
+	n.facts.Current = ""
+	return stopped, nil
 }
 
 // Prune removes what keep leaves no room for.

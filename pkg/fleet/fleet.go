@@ -36,11 +36,12 @@ type Fleet struct {
 	order      []string
 	nodes      map[string]*node
 
-	mu sync.Mutex
-	// release is what Resolve decided on, locks its lock for each platform that needs one.
-	release rollout.Release
-	locks   map[string]pkgmgr.Lock
+	mu    sync.Mutex // guards locks
+	locks map[lockKey]pkgmgr.Lock
 }
+
+// lockKey says what a lock is for: the lock of one release differs between platforms.
+type lockKey struct{ release, platform string }
 
 type node struct {
 	inventory.Node
@@ -78,7 +79,7 @@ func New(o Options) (*Fleet, error) {
 	if err := health.Validate(o.Service.Health.Checks); err != nil {
 		return nil, err
 	}
-	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[string]pkgmgr.Lock{}}
+	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[lockKey]pkgmgr.Lock{}}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,
@@ -101,7 +102,7 @@ func checkVersion(manager pkgmgr.Manager, version string) error {
 	return err
 }
 
-// run runs a script on a node, bounded by the service's timeout for long steps.
+// run runs a script on a node and gives its errors a class.
 func (f *Fleet) run(ctx context.Context, n *node, s shell.Script) (shell.Facts, error) {
 	result, err := n.conn.Run(ctx, s)
 	var exit *shell.ExitError
@@ -157,4 +158,12 @@ func (f *Fleet) node(name string) *node {
 		panic(fmt.Sprintf("fleet: there is no node %q", name))
 	}
 	return n
+}
+
+func lastLines(text string, n int) []string {
+	lines := strings.Split(strings.TrimRight(text, "\r\n\t "), "\n")
+	if len(lines) == 1 && lines[0] == "" {
+		return nil
+	}
+	return lines[max(0, len(lines)-n):]
 }

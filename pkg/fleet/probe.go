@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/restart"
@@ -12,17 +13,24 @@ import (
 	"github.com/rollpin/rollpin/pkg/shell"
 )
 
+// probeTimeout bounds the first look at a node, log-in included: generous, because a busy node is a slow one and not a dead one.
+const probeTimeout = time.Minute
+
 // Probe asks a node, in one command, for its releases, its platform, its package manager and its service.
 func (f *Fleet) Probe(ctx context.Context, name string) (rollout.Facts, error) {
 	n := f.node(name)
-	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
-	defer cancel()
 	script, err := shell.Join("probe", release.Probe(f.service.Path), f.manager.Probe(f.source), restart.Probe(f.service.Restart))
 	if err != nil {
 		return rollout.Facts{}, err
 	}
-	facts, err := f.run(ctx, n, script)
+	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	facts, err := f.run(bounded, n, script)
 	if err != nil {
+		if bounded.Err() != nil && ctx.Err() == nil {
+			return rollout.Facts{}, &rollout.Failure{Class: rollout.Unreachable, Err: err,
+				Text: fmt.Sprintf("logged in, but no answer within %s", probeTimeout), Hint: "look what holds the node up: a hung mount, a full process table, no memory"}
+		}
 		return rollout.Facts{}, err
 	}
 	found, err := f.parseFacts(facts)
@@ -40,17 +48,27 @@ func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
 		return rollout.Facts{}, fmt.Errorf("reading %s: %w", f.service.Path, err)
 	}
 	found := rollout.Facts{State: state, Platform: facts.Get("platform"), Service: restart.ParseState(facts), Problems: problems(facts)}
-	if found.Free < f.service.MinFree {
+	if found.Free >= 0 && found.Free < f.service.MinFree {
 		found.Problems = append(found.Problems, rollout.Problem{
-			Text: fmt.Sprintf("%s has %s free, %s are needed", state.Path, bytes(found.Free), bytes(f.service.MinFree)),
+			Text: fmt.Sprintf("%s has %s free, %s are needed", state.Path, size(found.Free), size(f.service.MinFree)),
 			Hint: "free space there, or lower min_free",
 		})
 	}
-	if current := state.CurrentRecord(); current.Package != "" && current.Package != f.service.Package {
+	if current := state.Current; current != "" && !state.Has(current) {
 		found.Problems = append(found.Problems, rollout.Problem{
-			Text: fmt.Sprintf("%s holds releases of %s, not of %s", state.Path, current.Package, f.service.Package),
-			Hint: "give each service a path of its own",
+			Text: fmt.Sprintf("%s/current leads to %s, which is no release that rollpin finished", state.Path, current),
+			Hint: "if another tool deploys there, use another path; else remove the link on the node, and deploy",
 		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(state.Records)) {
+		if record := state.Records[id]; record.Package != f.service.Package || record.Manager != f.manager.Name() {
+			found.Problems = append(found.Problems, rollout.Problem{
+				Text: fmt.Sprintf("%s holds a release of %s (%s), not of %s (%s)",
+					state.Path, record.Package, record.Manager, f.service.Package, f.manager.Name()),
+				Hint: "give each service a path of its own",
+			})
+			break
+		}
 	}
 	return found, nil
 }
@@ -71,7 +89,8 @@ func problems(facts shell.Facts) []rollout.Problem {
 	return found
 }
 
-func bytes(n int64) string {
+// size writes a number of bytes for people.
+func size(n int64) string {
 	const kib = 1 << 10
 	switch {
 	case n >= 10<<30:
@@ -81,12 +100,4 @@ func bytes(n int64) string {
 	default:
 		return fmt.Sprintf("%d KiB", n/kib)
 	}
-}
-
-func lastLines(text string, n int) []string {
-	lines := strings.Split(strings.TrimRight(text, "\r\n\t "), "\n")
-	if len(lines) == 1 && lines[0] == "" {
-		return nil
-	}
-	return lines[max(0, len(lines)-n):]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,41 +14,35 @@ import (
 	"github.com/rollpin/rollpin/pkg/rollout"
 )
 
-// Resolve decides which release a version stands for. A release of that version that the nodes hold already is the one: every node gets the
-// same packages, also those that come to it in a later run. Otherwise the first node of each platform resolves it, and the locks together
-// give the release its id.
+// Resolve decides which release a version stands for. A release of that version that nodes run already is the one: every node gets the same
+// packages, also those that come to it in a later run. Otherwise the first node of each platform resolves it, and the locks together
+// give the release its id. A release that failed, or that merely lies there, decides nothing, unless the index does not answer.
 func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
-	var err error
-	if version, err = f.version(ctx, version, found); err != nil {
+	if id := rollout.Running(version, f.Same, found); id != "" && f.covered(id, found) {
+		return held(id, "nodes run this release already"), nil
+	}
+	chosen, err := f.choose(ctx, version, found)
+	var failure *rollout.Failure
+	if errors.As(err, &failure) {
+		if id := rollout.Held(version, f.Same, found); id != "" && f.covered(id, found) {
+			return held(id, "the index gives no usable answer; nodes hold this release"), nil
+		}
+	}
+	if err != nil {
 		return rollout.Release{}, err
 	}
-	if id := rollout.MostCommon(version, f.Same, found); id != "" && f.covered(id, found) {
-		return f.decide(rollout.Release{ID: id, Version: version, Notes: []string{"the nodes hold this release already"}}), nil
+	if id := rollout.Running(chosen, f.Same, found); id != "" && f.covered(id, found) {
+		return held(id, "nodes run this release already"), nil
 	}
-	var digests, notes []string
-	packages := 0
-	for platform, n := range f.firstOfEach(found) {
-		lock, said, err := f.resolveOn(ctx, n, version)
-		if err != nil {
-			return rollout.Release{}, err
-		}
-		f.locks[platform] = lock
-		digests = append(digests, lock.Digest())
-		packages = max(packages, len(lock.Packages))
-		notes = append(notes, said...)
-	}
-	slices.Sort(notes)
-	return f.decide(rollout.Release{
-		ID: release.ID(version, combine(digests)), Version: version, Packages: packages, Notes: slices.Compact(notes),
-	}), nil
+	return f.resolve(ctx, chosen, found)
 }
 
-// version returns the version in normal form: the one asked for, else the newest that the index offers. A version that a node holds
-// need not be in the index any more.
-func (f *Fleet) version(ctx context.Context, version string, found map[string]rollout.Facts) (string, error) {
-	if id := rollout.MostCommon(version, f.Same, found); id != "" {
-		return release.VersionOf(id), nil
-	}
+func held(id, note string) rollout.Release {
+	return rollout.Release{ID: id, Version: release.VersionOf(id), Notes: []string{note}}
+}
+
+// choose asks the index on the first node for the version to take.
+func (f *Fleet) choose(ctx context.Context, version string, found map[string]rollout.Facts) (string, error) {
 	n := f.first(found)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
@@ -60,6 +55,31 @@ func (f *Fleet) version(ctx context.Context, version string, found map[string]ro
 		return "", fmt.Errorf("asking the index on %s: %w", n.Name, err)
 	}
 	return pkgmgr.Choose(f.manager, offers, version, f.service.AllowYanked)
+}
+
+// resolve makes the lock of a version for every platform.
+func (f *Fleet) resolve(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
+	locks := map[string]pkgmgr.Lock{}
+	var digests, notes []string
+	packages := 0
+	for platform, n := range f.firstOfEach(found) {
+		lock, said, err := f.resolveOn(ctx, n, version)
+		if err != nil {
+			return rollout.Release{}, err
+		}
+		locks[platform] = lock
+		digests = append(digests, lock.Digest())
+		packages = max(packages, len(lock.Packages))
+		notes = append(notes, said...)
+	}
+	id := release.ID(version, combine(digests))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for platform, lock := range locks {
+		f.locks[lockKey{id, platform}] = lock
+	}
+	slices.Sort(notes)
+	return rollout.Release{ID: id, Version: version, Packages: packages, Notes: slices.Compact(notes)}, nil
 }
 
 // Same tells whether two spellings are one version, as the package manager orders them.
@@ -81,11 +101,6 @@ func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (lock pk
 		return pkgmgr.Lock{}, nil, fmt.Errorf("resolving %s %s on %s: %w", f.source.Package, version, n.Name, err)
 	}
 	return lock, facts.All("note"), nil
-}
-
-func (f *Fleet) decide(r rollout.Release) rollout.Release {
-	f.release = r
-	return r
 }
 
 // covered tells whether for every platform of the fleet some node holds release id, and with it that platform's lock.

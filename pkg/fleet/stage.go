@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -12,35 +14,62 @@ import (
 )
 
 // Stage puts release id on a node, beside the running one, installed from the lock and compared with it. A release that is there already
-// is verified against its digest; one that no longer matches is made anew, unless it runs.
+// is verified against its digest; one that no longer matches, or was made for another platform, is made anew, unless it runs.
 func (f *Fleet) Stage(ctx context.Context, name, id string, found map[string]rollout.Facts) error {
 	n := f.node(name)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
-	if record, ok := n.facts.Records[id]; ok {
-		_, err := f.run(ctx, n, release.Verify(n.facts.Path, record))
-		if err == nil || ctx.Err() != nil || !damaged(err) {
-			return err
+	record, there := n.facts.Records[id]
+	var unfit error
+	if there {
+		if unfit = f.verify(ctx, n, record); unfit == nil {
+			return nil
+		}
+		if !remakeable(unfit) || ctx.Err() != nil {
+			return unfit
 		}
 		if n.facts.Current == id {
-			return fmt.Errorf("the release that runs is damaged: %w", err)
+			return &rollout.Failure{Class: rollout.Failed, Err: unfit, Text: "the release that is current cannot be used: " + unfit.Error(),
+				Hint: "deploy another version to the node first, then this one again"}
 		}
-		if _, err := f.run(ctx, n, release.Remove(n.facts.Path, []string{id})); err != nil {
-			return err
-		}
-		delete(n.facts.Records, id)
 	}
 	lock, err := f.lockFor(ctx, n, id, found)
 	if err != nil {
 		return err
 	}
-	return f.install(ctx, n, id, lock)
+	if !there {
+		return f.install(ctx, n, id, lock)
+	}
+	return f.remake(ctx, n, id, lock)
 }
 
-// damaged tells a verification that found a difference from one that could not be made.
-func damaged(err error) bool {
+// errPlatform says that a release was made for another platform.
+var errPlatform = errors.New("it was made for another platform")
+
+func (f *Fleet) verify(ctx context.Context, n *node, record release.Record) error {
+	if record.Platform != n.facts.Platform {
+		return fmt.Errorf("%w: %s, and the node is %s now", errPlatform, record.Platform, n.facts.Platform)
+	}
+	_, err := f.run(ctx, n, release.Verify(n.facts.Path, record))
+	return err
+}
+
+// remakeable tells a release that is not what it should be from a comparison that could not be made.
+func remakeable(err error) bool {
 	var exit *shell.ExitError
-	return errors.As(err, &exit)
+	return errors.Is(err, errPlatform) || errors.As(err, &exit) && exit.Result.Facts().Get("damaged") != ""
+}
+
+// remake installs a release again at its path. Until that is done the old one stays aside, and comes back if it fails.
+func (f *Fleet) remake(ctx context.Context, n *node, id string, lock pkgmgr.Lock) error {
+	if _, err := f.run(ctx, n, release.Aside(n.facts.Path, id)); err != nil {
+		return err
+	}
+	installErr := f.install(ctx, n, id, lock)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.service.Timeouts.Restart)
+	defer cancel()
+	_, err := f.run(ctx, n, release.Unaside(n.facts.Path, id))
+	return cmp.Or(installErr, err)
 }
 
 func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Lock) error {
@@ -74,7 +103,8 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 func (f *Fleet) lockFor(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (pkgmgr.Lock, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if lock, ok := f.locks[n.facts.Platform]; ok && id == f.release.ID {
+	key := lockKey{id, n.facts.Platform}
+	if lock, ok := f.locks[key]; ok {
 		return lock, nil
 	}
 	err := fmt.Errorf("no node of platform %s holds release %s, so its lock is not to be had", n.facts.Platform, id)
@@ -85,15 +115,18 @@ func (f *Fleet) lockFor(ctx context.Context, n *node, id string, found map[strin
 		}
 		var lock pkgmgr.Lock
 		if lock, err = f.readLock(ctx, name, found[name].Path, record); err == nil {
-			f.locks[n.facts.Platform] = lock
+			f.locks[key] = lock
 			return lock, nil
 		}
 	}
 	return pkgmgr.Lock{}, err
 }
 
+// lockTimeout bounds reading a lock from a node that holds it; the next holder is asked after it.
+const lockTimeout = 15 * time.Second
+
 func (f *Fleet) readLock(ctx context.Context, holder, path string, record release.Record) (pkgmgr.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	facts, err := f.run(ctx, f.node(holder), release.ReadLock(path, record.ID))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/health"
@@ -13,37 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// NodeStatus is what one node really runs.
-type NodeStatus struct {
-	Node string `json:"node"`
-	Zone string `json:"zone,omitempty"`
-	// Release is what current names; Version is part of it.
-	Release string `json:"release,omitempty"`
-	Version string `json:"version,omitempty"`
-	// Confirmed: the release was seen healthy since it became current.
-	Confirmed bool `json:"confirmed"`
-	// Service is running, stopped, failed or unknown.
-	Service string `json:"service,omitempty"`
-	// Started is when its main process started; zero where that cannot be told.
-	Started time.Time `json:"started,omitzero"`
-	// Healthy is empty where there is nothing to ask, else healthy or unhealthy.
-	Healthy string `json:"healthy,omitempty"`
-	// Kept are the other releases on the node.
-	Kept []string `json:"kept,omitempty"`
-	// Faults are what does not fit together.
-	Faults []string `json:"faults,omitempty"`
-	// Error is why the node could not be asked, Hint what to do about it.
-	Error string `json:"error,omitempty"`
-	Hint  string `json:"hint,omitempty"`
-}
-
 // clockSlack is by how many seconds a process may seem older than it is: it and the link are timed by different clocks of the kernel,
 // each cut to the second.
 const clockSlack = 2
 
 // Status asks every node, at most parallel at once, what it runs. Nodes come back in the fleet's order.
-func (f *Fleet) Status(ctx context.Context, parallel int) []NodeStatus {
-	all := make([]NodeStatus, len(f.order))
+func (f *Fleet) Status(ctx context.Context, parallel int) []rollout.NodeStatus {
+	all := make([]rollout.NodeStatus, len(f.order))
 	var group errgroup.Group
 	group.SetLimit(max(1, parallel))
 	for i, name := range f.order {
@@ -56,14 +31,14 @@ func (f *Fleet) Status(ctx context.Context, parallel int) []NodeStatus {
 	return all
 }
 
-func (f *Fleet) statusOf(ctx context.Context, n *node) NodeStatus {
+func (f *Fleet) statusOf(ctx context.Context, n *node) rollout.NodeStatus {
 	if n.Dead != "" {
-		return NodeStatus{Node: n.Name, Zone: n.Zone, Error: "discovery holds it for dead: " + n.Dead}
+		return rollout.NodeStatus{Node: n.Name, Zone: n.Zone, Error: "discovery holds it for dead: " + n.Dead}
 	}
 	facts, err := f.Probe(ctx, n.Name)
 	if err != nil {
 		known := failure(n.Name, err)
-		return NodeStatus{Node: n.Name, Zone: n.Zone, Error: known.Text, Hint: known.Hint}
+		return rollout.NodeStatus{Node: n.Name, Zone: n.Zone, Error: known.Text, Hint: known.Hint}
 	}
 	var answers []health.Answer
 	if facts.Current != "" {
@@ -75,8 +50,8 @@ func (f *Fleet) statusOf(ctx context.Context, n *node) NodeStatus {
 }
 
 // statusFrom judges what a node showed.
-func statusFrom(facts rollout.Facts, answers []health.Answer, restart config.Restart) NodeStatus {
-	s := NodeStatus{
+func statusFrom(facts rollout.Facts, answers []health.Answer, restart config.Restart) rollout.NodeStatus {
+	s := rollout.NodeStatus{
 		Release: facts.Current, Version: release.VersionOf(facts.Current), Service: facts.Service.Name, Started: facts.Service.Started,
 		Confirmed: facts.Current != "" && facts.Confirmed == facts.Current,
 	}

@@ -5,6 +5,7 @@
 //	PATH/releases/2.4.1-3f9a1c2b/release.json   what it is; written last, so that an interrupted staging never looks like a release
 //	PATH/releases/2.4.1-3f9a1c2b/rollpin.lock   the lock that it was made from
 //	PATH/releases/2.4.1-3f9a1c2b/files.sha256   the digest of every file, as sha256sum prints and checks them
+//	PATH/releases/2.4.1-3f9a1c2b/files.links    the target of every symbolic link
 //	PATH/.rollpin/confirmed                     the release that was last seen healthy here
 package release
 
@@ -27,16 +28,19 @@ type Record struct {
 	Version string `json:"version"`
 	// Platform is the fingerprint of the node that it was installed on.
 	Platform string `json:"platform"`
-	// Lock is the SHA-256 of the lock, Digest that of files.sha256; both in hex.
+	// Lock is the SHA-256 of the lock, Digest that of files.sha256 and files.links; both in hex.
 	Lock   string `json:"lock"`
 	Digest string `json:"digest"`
-	// Previous is the release that was current when this one was last activated by a deploy; empty for none.
+	// Previous is the release that was current and healthy before this one was last activated by a deploy; empty for none.
 	Previous string `json:"previous,omitempty"`
 	// Deployment is the deployment that last activated this release here; empty if none did.
 	Deployment string `json:"deployment,omitempty"`
 	// Staged is the deployment that put the release here. Deployment ids sort by time.
 	Staged string `json:"staged"`
 }
+
+// schema is that of the records that this rollpin writes; records of a newer one are left alone.
+const schema = 1
 
 var idPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+!_-]*-[0-9a-f]{8}$`)
 
@@ -66,9 +70,9 @@ type State struct {
 	Switched int64
 	// Records are the finished releases, by id.
 	Records map[string]Record
-	// Leftovers are directories of releases that never came to their end.
+	// Leftovers are directories of releases that never came to their end, sorted.
 	Leftovers []string
-	// Free is the space left, in bytes.
+	// Free is the space left, in bytes; -1 if unknown.
 	Free int64
 }
 
@@ -106,9 +110,6 @@ func parseRecord(text string) (Record, error) {
 	var record Record
 	if err := json.Unmarshal([]byte(text), &record); err != nil {
 		return Record{}, fmt.Errorf("reading release.json: %w", err)
-	}
-	if record.Schema != 1 {
-		return Record{}, fmt.Errorf("release.json has schema %d: a newer rollpin wrote it", record.Schema)
 	}
 	return record, nil
 }

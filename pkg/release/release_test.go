@@ -18,7 +18,12 @@ func run(t *testing.T, s shell.Script) (shell.Facts, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh")
+	shells := [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}}
+	argv := shells[len(t.Name())%len(shells)] // every shell gets its share
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		argv = shells[0]
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	cmd.Stdin = strings.NewReader(text)
 	var stderr strings.Builder
@@ -59,6 +64,10 @@ func install(t *testing.T, path string, record Record) Record {
 	dir := filepath.Join(path, "releases", record.ID)
 	write(t, filepath.Join(dir, "bin", "app"), "version "+record.Version)
 	write(t, filepath.Join(dir, "lib", "a file's name"), "x")
+	write(t, filepath.Join(dir, "lib", "release.json"), "not the record")
+	if err := os.Symlink("/usr/bin/python3", filepath.Join(dir, "bin", "python")); err != nil {
+		t.Fatal(err)
+	}
 	finish, err := Finish(path, record, "app=="+record.Version+"\n")
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +196,10 @@ func TestVerifySeesEveryChange(t *testing.T) {
 	for name, harm := range map[string]func(dir string) error{
 		"a flipped byte": func(dir string) error { return os.WriteFile(dir+"/bin/app", []byte("version 1.0.1"), 0o644) },
 		"a missing file": func(dir string) error { return os.Remove(dir + "/lib/a file's name") },
+		"a changed link": func(dir string) error {
+			return errors.Join(os.Remove(dir+"/bin/python"), os.Symlink("/bin/false", dir+"/bin/python"))
+		},
+		"a changed file with the name of the record": func(dir string) error { return os.WriteFile(dir+"/lib/release.json", []byte("{}"), 0o644) },
 		"a changed list": func(dir string) error { return os.WriteFile(dir+"/files.sha256", nil, 0o644) },
 		"no list":        func(dir string) error { return os.Remove(dir + "/files.sha256") },
 	} {
@@ -196,7 +209,7 @@ func TestVerifySeesEveryChange(t *testing.T) {
 		if err := harm(filepath.Join(path, "releases", one)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := run(t, Verify(path, record)); err == nil {
+		if facts, err := run(t, Verify(path, record)); err == nil || facts.Get("damaged") != "yes" {
 			t.Errorf("%s went unseen", name)
 		} else {
 			t.Logf("%s: %v", name, err)
@@ -206,6 +219,62 @@ func TestVerifySeesEveryChange(t *testing.T) {
 	record := install(t, path, Record{ID: one, Version: "1.0.0"})
 	write(t, filepath.Join(path, "releases", one, "lib", "__pycache__", "m.pyc"), "byte-code of the running service")
 	must(t, Verify(path, record))
+}
+
+func TestAComparisonThatFailsIsNoDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "api")
+	record := install(t, path, Record{ID: one, Version: "1.0.0"})
+	bin := t.TempDir()
+	write(t, filepath.Join(bin, "sha256sum"), "#!/bin/sh\ncase $* in *-c*) kill -9 $$ ;; *) exec /usr/bin/sha256sum \"$@\" ;; esac\n")
+	if err := os.Chmod(filepath.Join(bin, "sha256sum"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	if facts, err := run(t, Verify(path, record)); err == nil || facts.Get("damaged") != "" {
+		t.Errorf("a killed sha256sum: %v, facts %v", err, facts)
+	}
+}
+
+func TestADamagedReleaseComesBackIfItCannotBeMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "api")
+	record := install(t, path, Record{ID: one, Version: "1.0.0"})
+	must(t, Aside(path, one))
+	must(t, Prepare(path, one))
+	must(t, Unaside(path, one))
+	if state := probe(t, path); state.Records[one] != record {
+		t.Errorf("it did not come back: %+v", state)
+	}
+	must(t, Aside(path, one))
+	anew := install(t, path, Record{ID: one, Version: "1.0.0", Staged: "d9"})
+	must(t, Unaside(path, one))
+	if state := probe(t, path); state.Records[one] != anew {
+		t.Errorf("the new one did not stay: %+v", state)
+	}
+}
+
+func TestWhatIsUnderReleases(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "api")
+	install(t, path, Record{ID: one, Version: "1.0.0"})
+	write(t, filepath.Join(path, "releases", two, "release.json"), "") // a power cut
+	write(t, filepath.Join(path, "releases", "1.2.0-cccccccc", "bin", "app"), "half installed")
+	write(t, filepath.Join(path, "releases", "20240102030405", "app"), "Capistrano's")
+	write(t, filepath.Join(path, "releases", "9.0.0-99999999", "release.json"), `{"schema": 2, "id": "9.0.0-99999999"}`)
+	state := probe(t, path)
+	if !slices.Equal(state.Leftovers, []string{two, "1.2.0-cccccccc"}) || len(state.Records) != 1 {
+		t.Errorf("%+v", state)
+	}
+	must(t, Prepare(path, two)) // is not stuck
+}
+
+func TestRemoveComparesPlacesNotWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "api")
+	install(t, path, Record{ID: one, Version: "1.0.0"})
+	if err := os.Symlink(filepath.Join(path, "releases", one), filepath.Join(path, "current")); err != nil {
+		t.Fatal(err)
+	}
+	if removed := must(t, Remove(path, []string{one})).All("removed"); len(removed) != 0 {
+		t.Errorf("the release that runs was removed: %v", removed)
+	}
 }
 
 func TestProbeNamesWhatIsInTheWay(t *testing.T) {
@@ -280,7 +349,7 @@ func TestIDs(t *testing.T) {
 }
 
 func FuzzParseState(f *testing.F) {
-	f.Add("::path /srv/api\n::record {\"schema\":1,\"id\":\"1-00000001\"}\n::free 12")
+	f.Add("::path /srv/api\n::release 1-00000001\n::record {\"schema\":1,\"id\":\"1-00000001\"}\n::free 12")
 	f.Fuzz(func(t *testing.T, output string) {
 		state, err := ParseState(shell.ParseFacts(output))
 		if err == nil {

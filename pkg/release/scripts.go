@@ -48,10 +48,17 @@ func Finish(path string, record Record, lock string) (shell.Script, error) {
 	return script("finish", vars...), nil
 }
 
-// Verify compares every file of a release with the digest in its record.
+// Verify compares every file and link of a release with the digest in its record. Where it found a difference, and not merely failed,
+// its facts have `damaged`.
 func Verify(path string, record Record) shell.Script {
 	return script("verify", append(pathAndID(path, record.ID), shell.Var{Name: "digest", Value: record.Digest})...)
 }
+
+// Aside puts a damaged release aside, so that it can be made anew at its path; Unaside ends that, whichever way it went.
+func Aside(path, id string) shell.Script { return script("aside", pathAndID(path, id)...) }
+
+// Unaside removes what Aside put aside if the release was made anew, and brings it back if not.
+func Unaside(path, id string) shell.Script { return script("unaside", pathAndID(path, id)...) }
 
 // Switch makes current name the release and writes its record anew.
 func Switch(path string, record Record) (shell.Script, error) {
@@ -89,31 +96,50 @@ func ReadLock(path, id string) shell.Script {
 	return script("lock", pathAndID(path, id)...)
 }
 
-// ParseState reads the answer of Probe. It fails on a release.json that no rollpin of this version wrote.
+// ParseState reads the answer of Probe.
 func ParseState(facts shell.Facts) (State, error) {
 	state := State{
 		Path:      facts.Get("path"),
 		Current:   facts.Get("current"),
 		Confirmed: facts.Get("confirmed"),
-		Leftovers: facts.All("leftover"),
 		Records:   map[string]Record{},
-	}
-	state.Switched, _ = strconv.ParseInt(facts.Get("switched"), 10, 64)
-	state.Free, _ = strconv.ParseInt(facts.Get("free"), 10, 64)
-	for _, line := range facts.All("record") {
-		record, err := parseRecord(line)
-		if err != nil {
-			return State{}, err
-		}
-		if !ValidID(record.ID) {
-			return State{}, fmt.Errorf("release.json names a release %q", record.ID)
-		}
-		state.Records[record.ID] = record
+		Free:      -1,
 	}
 	if state.Path == "" {
 		return State{}, fmt.Errorf("the probe gave no answer")
 	}
+	state.Switched, _ = strconv.ParseInt(facts.Get("switched"), 10, 64)
+	if free, err := strconv.ParseInt(facts.Get("free"), 10, 64); err == nil {
+		state.Free = free
+	}
+	state.readReleases(facts)
 	return state, nil
+}
+
+// readReleases sorts what stands under releases/: finished releases, what an interrupted staging or a power cut left, and what is not
+// rollpin's, which is left alone.
+func (s *State) readReleases(facts shell.Facts) {
+	text := map[string]string{}
+	id := ""
+	for _, fact := range facts {
+		switch fact.Key {
+		case "release":
+			id = fact.Value
+			text[id] = ""
+		case "record":
+			text[id] += fact.Value
+		}
+	}
+	for id, text := range text {
+		record, err := parseRecord(text)
+		switch {
+		case err == nil && record.Schema == schema && record.ID == id && ValidID(id):
+			s.Records[id] = record
+		case ValidID(id) && record.Schema <= schema:
+			s.Leftovers = append(s.Leftovers, id)
+		}
+	}
+	slices.Sort(s.Leftovers)
 }
 
 // ParseRecord reads the record that Finish answers with.
@@ -125,7 +151,7 @@ func marshal(record Record) (string, error) {
 	if !ValidID(record.ID) {
 		return "", fmt.Errorf("%q is no release id", record.ID)
 	}
-	record.Schema = 1
+	record.Schema = schema
 	text, err := json.Marshal(record)
 	return string(text), err
 }

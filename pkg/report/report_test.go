@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/rollout"
 )
@@ -214,7 +213,17 @@ func TestSummaries(t *testing.T) {
 				}),
 				node("web-3", nil)}},
 		"first-deployment": {Status: rollout.Mixed, Release: release, Err: errors.New("x"), Reason: "stopped after canary: 1 failed, the budget is 0",
-			Nodes: []rollout.NodeOutcome{node("web-1", func(n *rollout.NodeOutcome) { n.From, n.Runs, n.Healthy, n.Failure = "", "", false, bad })}},
+			Nodes: []rollout.NodeOutcome{node("web-1", func(n *rollout.NodeOutcome) {
+				n.From, n.Runs, n.Healthy, n.Stopped, n.Failure = "", "", false, true, bad
+			})}},
+		"first-deployment-by-command": {Status: rollout.Mixed, Release: release, Nodes: []rollout.NodeOutcome{
+			node("web-1", func(n *rollout.NodeOutcome) { n.From, n.Runs, n.Healthy, n.Failure = "", "", false, bad })}},
+		"undo-failed": {Status: rollout.Mixed, Release: release, Err: errors.New("x"), Reason: "stopped after batch 1: 1 failed, the budget is 0",
+			Nodes: []rollout.NodeOutcome{
+				node("web-1", func(n *rollout.NodeOutcome) {
+					n.Healthy, n.Known, n.Undo = false, false, failure(rollout.Unreachable, rollout.StepRestore, "connection lost")
+				}),
+				node("web-2", restored(bad))}},
 		"problems": {Status: rollout.Untouched, Err: errors.New("x"), Reason: "3 of 3 nodes are not ready", Problems: []rollout.NodeProblem{
 			{Node: "web-1", Problem: rollout.Problem{Text: "no python3", Hint: "apt-get install python3"}},
 			{Node: "web-2", Problem: rollout.Problem{Text: "no python3", Hint: "apt-get install python3"}},
@@ -239,19 +248,19 @@ func TestSummaries(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	node := func(name, release string, faults ...string) fleet.NodeStatus {
-		return fleet.NodeStatus{Node: name, Release: release, Service: "running", Healthy: "healthy", Confirmed: true, Faults: faults}
+	node := func(name, release string, faults ...string) rollout.NodeStatus {
+		return rollout.NodeStatus{Node: name, Release: release, Service: "running", Healthy: "healthy", Confirmed: true, Faults: faults}
 	}
 	for name, c := range map[string]struct {
-		nodes []fleet.NodeStatus
+		nodes []rollout.NodeStatus
 		well  bool
 	}{
-		"well":  {[]fleet.NodeStatus{node("web-1", newID), node("web-2", newID)}, true},
-		"mixed": {[]fleet.NodeStatus{node("web-1", newID), node("web-2", newID), node("web-3", oldID)}, false},
-		"drift": {[]fleet.NodeStatus{node("web-1", newID, "its process is older than the link"), node("web-2", newID)}, false},
-		"silent": {[]fleet.NodeStatus{node("web-1", newID), {Node: "web-2", Error: "connection refused", Hint: "is sshd running?"},
+		"well":  {[]rollout.NodeStatus{node("web-1", newID), node("web-2", newID)}, true},
+		"mixed": {[]rollout.NodeStatus{node("web-1", newID), node("web-2", newID), node("web-3", oldID)}, false},
+		"drift": {[]rollout.NodeStatus{node("web-1", newID, "its process is older than the link"), node("web-2", newID)}, false},
+		"silent": {[]rollout.NodeStatus{node("web-1", newID), {Node: "web-2", Error: "connection refused", Hint: "is sshd running?"},
 			{Node: "web-3", Error: "connection refused", Hint: "is sshd running?"}}, false},
-		"empty": {[]fleet.NodeStatus{{Node: "web-1"}}, false},
+		"empty": {[]rollout.NodeStatus{{Node: "web-1"}}, false},
 	} {
 		var out bytes.Buffer
 		s := Status{Service: "api", Environment: "production", Nodes: c.nodes}

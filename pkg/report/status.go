@@ -7,15 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/release"
+	"github.com/rollpin/rollpin/pkg/rollout"
 )
 
 // Status is what the nodes of one service run.
 type Status struct {
-	Service     string             `json:"service"`
-	Environment string             `json:"environment"`
-	Nodes       []fleet.NodeStatus `json:"nodes"`
+	Service     string               `json:"service"`
+	Environment string               `json:"environment"`
+	Nodes       []rollout.NodeStatus `json:"nodes"`
 }
 
 // Releases returns the different releases that the nodes which answered run; "" is among them if one runs none.
@@ -31,7 +31,7 @@ func (s Status) Releases() []string {
 
 // Well tells whether every node answered, runs the one release and shows no fault.
 func (s Status) Well() bool {
-	bad := func(n fleet.NodeStatus) bool { return n.Error != "" || n.Release == "" || len(n.Faults) > 0 }
+	bad := func(n rollout.NodeStatus) bool { return n.Error != "" || n.Release == "" || len(n.Faults) > 0 }
 	return len(s.Releases()) == 1 && !slices.ContainsFunc(s.Nodes, bad)
 }
 
@@ -69,13 +69,13 @@ func (s Status) write(b *block) {
 			b.add("  %s %s: %s", b.bad("!"), n.Node, Clean(fault))
 		}
 	}
-	var silent []fleet.NodeStatus
+	var silent []rollout.NodeStatus
 	for _, n := range s.Nodes {
 		if n.Error != "" {
 			silent = append(silent, n)
 		}
 	}
-	for _, group := range fold(silent, func(n fleet.NodeStatus) (string, string) { return n.Node, n.Error }) {
+	for _, group := range fold(silent, func(n rollout.NodeStatus) (string, string) { return n.Node, n.Error }) {
 		b.add("  %s %s: %s", b.bad("!"), some(group.nodes), Clean(group.first.Error))
 		if group.first.Hint != "" {
 			b.add("    %s %s", b.dim("hint:"), Clean(group.first.Hint))
@@ -85,8 +85,8 @@ func (s Status) write(b *block) {
 
 func (s Status) verdict(st style) string {
 	releases := s.Releases()
-	silent := slices.ContainsFunc(s.Nodes, func(n fleet.NodeStatus) bool { return n.Error != "" })
-	faulty := slices.ContainsFunc(s.Nodes, func(n fleet.NodeStatus) bool { return len(n.Faults) > 0 })
+	silent := slices.ContainsFunc(s.Nodes, func(n rollout.NodeStatus) bool { return n.Error != "" })
+	faulty := slices.ContainsFunc(s.Nodes, func(n rollout.NodeStatus) bool { return len(n.Faults) > 0 })
 	switch {
 	case len(releases) > 1:
 		return st.bad(fmt.Sprintf("mixed, %d releases", len(releases)))
@@ -95,7 +95,13 @@ func (s Status) verdict(st style) string {
 	case releases[0] == "":
 		return "not deployed yet"
 	}
-	text := count(len(s.Nodes)) + " on " + release.VersionOf(releases[0])
+	answered := 0
+	for _, n := range s.Nodes {
+		if n.Error == "" {
+			answered++
+		}
+	}
+	text := count(answered) + " on " + release.VersionOf(releases[0])
 	switch {
 	case faulty:
 		return text + ", " + st.bad("not all well")
@@ -106,7 +112,7 @@ func (s Status) verdict(st style) string {
 }
 
 // groupOf is what nodes are grouped by: the release and its condition.
-func groupOf(n fleet.NodeStatus) string {
+func groupOf(n rollout.NodeStatus) string {
 	if n.Error != "" {
 		return unknown
 	}

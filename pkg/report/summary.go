@@ -86,6 +86,9 @@ func (s Summary) verdict(st style) string {
 	case rollout.DryRun:
 		return "dry run, nothing was changed"
 	case rollout.Untouched:
+		if s.Outcome.Why == rollout.Declined {
+			return "not confirmed, no running service was touched"
+		}
 		return st.bad("not started") + ", no running service was touched"
 	case rollout.Restored:
 		return st.bad("failed") + fmt.Sprintf(", %s touched, all back on what they ran before", count(touched))
@@ -124,8 +127,6 @@ func runs(n rollout.NodeOutcome) string {
 	switch {
 	case !n.Known:
 		return unknown
-	case n.Undo != nil && n.Undo.Class == rollout.Unreachable:
-		return unknown
 	case n.Runs == "":
 		return nothing
 	}
@@ -148,47 +149,49 @@ func (s Summary) problems(b *block) {
 	}
 }
 
-// failures lists the nodes that failed, nodes with one and the same failure together.
+// failures lists the nodes that failed, nodes with one and the same failure together, and those that could not be put back.
 func (s Summary) failures(b *block) {
-	if len(s.Outcome.Problems) > 0 {
-		return // they say it already
-	}
-	var failed []rollout.NodeOutcome
+	var failed, stuck []rollout.NodeOutcome
 	for _, n := range s.Outcome.Nodes {
-		if n.Failure != nil {
+		if n.Failure != nil && len(s.Outcome.Problems) == 0 { // else the problems say it already
 			failed = append(failed, n)
 		}
+		if n.Undo != nil {
+			stuck = append(stuck, n)
+		}
 	}
-	for _, group := range fold(failed, func(n rollout.NodeOutcome) (string, string) {
-		return n.Node, string(n.Failure.Class) + string(n.Failure.Step) + n.Failure.Text + fate(n)
-	}) {
-		s.failure(b, group.nodes, group.first)
+	for _, group := range fold(failed, func(n rollout.NodeOutcome) (string, string) { return n.Node, key(n.Failure) + fate(n) }) {
+		b.failure(string(group.first.Failure.Class), group.nodes, group.first.Failure)
+		if text := fate(group.first); text != "" {
+			b.add("  %s", text)
+		}
+	}
+	for _, group := range fold(stuck, func(n rollout.NodeOutcome) (string, string) { return n.Node, key(n.Undo) }) {
+		b.failure("not put back", group.nodes, group.first.Undo)
 	}
 }
 
-func (s Summary) failure(b *block, nodes []string, n rollout.NodeOutcome) {
-	f := n.Failure
-	b.add("%s %s at %s: %s", b.bad(string(f.Class)), some(nodes), f.Step, Clean(f.Text))
+func key(f *rollout.Failure) string { return string(f.Class) + string(f.Step) + f.Text }
+
+func (b *block) failure(what string, nodes []string, f *rollout.Failure) {
+	b.add("%s %s at %s: %s", b.bad(what), some(nodes), f.Step, Clean(f.Text))
 	b.log(f.Log)
 	if f.Hint != "" {
 		b.add("  %s %s", b.dim("hint:"), Clean(f.Hint))
-	}
-	if text := fate(n); text != "" {
-		b.add("  %s", text)
 	}
 }
 
 // fate says what became of a failed node.
 func fate(n rollout.NodeOutcome) string {
 	switch {
-	case n.Undo != nil:
-		return "and could not be put back: " + Clean(n.Undo.Text)
-	case !n.Touched:
+	case n.Undo != nil, !n.Touched:
 		return ""
 	case n.Restored:
 		return "put back on " + release.VersionOf(n.From)
-	case n.From == "" && n.Runs == "":
+	case n.From == "" && n.Stopped:
 		return "stopped: there was no earlier release to go back to"
+	case n.From == "" && n.Runs == "":
+		return "without a release, as before; its process may still run: this kind of restart cannot stop it"
 	default:
 		return "left as it is"
 	}
@@ -197,7 +200,7 @@ func fate(n rollout.NodeOutcome) string {
 // next says why it ended early, and what to type next.
 func (s Summary) next(b *block) {
 	o := s.Outcome
-	if o.Err != nil && len(o.Problems) == 0 && o.Interrupted == "" {
+	if o.Err != nil && len(o.Problems) == 0 && o.Interrupted == "" && o.Why != rollout.Declined {
 		b.add("%s %s", b.bad("error:"), Clean(o.Reason))
 		b.log(o.Log)
 		if o.Hint != "" {
@@ -213,24 +216,24 @@ func (s Summary) commands() []string {
 	o := s.Outcome
 	again := fmt.Sprintf("rollpin deploy %s==%s -e %s%s", s.Service, o.Release.Version, s.Environment, s.Flags)
 	if o.Rollback {
-		again = fmt.Sprintf("rollpin rollback %s -e %s --version %s%s", s.Service, s.Environment, o.Release.Version, s.Flags)
+		again = fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.Flags)
 	}
 	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
+	known := o.Rollback || o.Release.Version != ""
+	var lines []string
 	switch {
-	case o.Status == rollout.DryRun:
-		return []string{"to do it:   " + again}
-	case o.Status == rollout.Succeeded && !o.Rollback && replaced(o):
-		return []string{"to go back: " + back}
-	case o.Status == rollout.Mixed && o.Rollback:
-		return []string{"to go on:   " + again}
-	case o.Status == rollout.Mixed && replaced(o):
-		return []string{"to go on:   " + again, "to go back: " + back}
-	case o.Status == rollout.Mixed:
-		return []string{"to go on:   " + again}
-	case (o.Status == rollout.Restored || o.Status == rollout.Untouched) && o.Release.Version != "":
-		return []string{"once mended: " + again}
+	case !known:
+	case o.Status == rollout.DryRun, o.Why == rollout.Declined:
+		lines = append(lines, "to do it:   "+again)
+	case o.Status == rollout.Mixed, o.Interrupted != "" && o.Status != rollout.Succeeded:
+		lines = append(lines, "to go on:   "+again)
+	case o.Status == rollout.Restored, o.Status == rollout.Untouched:
+		lines = append(lines, "once mended: "+again)
 	}
-	return nil
+	if (o.Status == rollout.Succeeded || o.Status == rollout.Mixed) && !o.Rollback && replaced(o) {
+		lines = append(lines, "to go back: "+back)
+	}
+	return lines
 }
 
 // folded is a group of nodes of which one and the same thing is to be said.

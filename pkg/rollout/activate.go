@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/plan"
@@ -83,28 +84,32 @@ func (r *run) neverSwitched(n *node, err error) bool {
 	if err != nil || facts.Current != n.facts.Current {
 		return false
 	}
-	r.update(n, func(n *node) { n.touched = false })
+	r.update(n, func(n *node) { n.touched, n.doubtful = false, false })
+	if was := n.facts.Confirmed; was != "" && facts.Confirmed == "" {
+		// The mark went before the switch failed. Without it the node only looks unconfirmed, and the next run will see to that.
+		_ = r.fleet.Confirm(r.safe, n.Name, was)
+	}
 	return true
 }
 
-// bringUp switches, restarts and waits for health. Only the waiting ends with an interrupt: what was begun on a node is not left half done.
+// bringUp switches, restarts and waits for health. The waiting ends with an interrupt; a switch or restart that has begun gets a moment more.
 func (r *run) bringUp(n *node) error {
-	r.update(n, func(n *node) { n.touched = true })
-	err := r.step(r.safe, n, StepSwitch, n.to, func(ctx context.Context) error {
-		return r.fleet.Switch(ctx, n.Name, Switch{To: n.to, Deployment: r.ID, Previous: n.from, KeepPrevious: r.Rollback || n.from == n.to})
+	r.update(n, func(n *node) { n.touched, n.doubtful = true, true })
+	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error {
+		return r.fleet.Switch(ctx, n.Name, Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: r.Rollback || n.from == n.to})
 	})
 	if err != nil {
 		return err
 	}
-	r.update(n, func(n *node) { n.runs = n.to })
-	if err := r.step(r.safe, n, StepRestart, n.to, func(ctx context.Context) error { return r.fleet.Restart(ctx, n.Name) }); err != nil {
+	r.update(n, func(n *node) { n.runs, n.doubtful = n.to, false })
+	if err := r.step(r.flight, n, StepRestart, n.to, func(ctx context.Context) error { return r.fleet.Restart(ctx, n.Name) }); err != nil {
 		return err
 	}
 	err = r.step(r.soft, n, StepHealth, n.to, func(ctx context.Context) error { return r.fleet.Healthy(ctx, n.Name, n.to) })
 	if err != nil {
 		return err
 	}
-	return r.step(r.safe, n, StepConfirm, n.to, func(ctx context.Context) error { return r.fleet.Confirm(ctx, n.Name, n.to) })
+	return r.step(r.flight, n, StepConfirm, n.to, func(ctx context.Context) error { return r.fleet.Confirm(ctx, n.Name, n.to) })
 }
 
 func (r *run) judge(wave plan.Wave) Decision {
@@ -120,54 +125,63 @@ func (r *run) judge(wave plan.Wave) Decision {
 	return Decide(tally)
 }
 
-// bakeInterval is how often a baking wave is looked at.
+// bakeInterval is how often a baking wave is looked at, at most.
 const bakeInterval = 2 * time.Second
 
-// bake watches a wave for as long as the strategy wants it to stay healthy. A node that fails two looks in a row is unhealthy.
+// bake watches a wave, every node of it, for as long as the strategy wants it to stay healthy.
 func (r *run) bake(wave plan.Wave, nodes []*node) {
-	if r.plan.Bake == 0 {
+	if r.plan.Bake == 0 || r.interrupted() != nil {
 		return
 	}
 	r.tell(Event{Kind: BakeStarted, Wave: wave.Name, Nodes: len(nodes), Text: r.plan.Bake.String()})
 	end := time.Now().Add(r.plan.Bake)
-	ctx, cancel := context.WithDeadline(r.soft, end)
-	defer cancel()
-	r.each(nodes, func(n *node) {
-		if !n.healthy {
-			return
+	var watchers sync.WaitGroup
+	for _, n := range nodes {
+		if n.healthy {
+			watchers.Go(func() { r.bakeNode(n, end) })
 		}
-		if failure := r.watch(ctx, n); failure != nil {
-			r.tell(Event{Kind: StepFailed, Node: n.Name, Step: StepBake, Release: n.to, Failure: failure})
-			r.update(n, func(n *node) { n.healthy, n.failure = false, failure })
-			if r.plan.OnFailure == "rollback" {
-				r.putBack(n)
-			}
-		}
-	})
+	}
+	watchers.Wait()
 }
 
-func (r *run) watch(ctx context.Context, n *node) *Failure {
-	strikes := 0
-	for {
+func (r *run) bakeNode(n *node, end time.Time) {
+	failure := r.watch(n, end)
+	if failure == nil {
+		return
+	}
+	r.tell(Event{Kind: StepFailed, Node: n.Name, Step: StepBake, Release: n.to, Failure: failure})
+	r.update(n, func(n *node) { n.healthy, n.failure = false, failure })
+	if r.plan.OnFailure == "rollback" {
+		r.putBack(n)
+	}
+}
+
+// watch looks at a node until end, and once more at the end. Two looks in a row that fail make it unhealthy.
+func (r *run) watch(n *node, end time.Time) *Failure {
+	pause := min(bakeInterval, r.plan.Bake/4)
+	for strikes := 0; strikes > 0 || time.Now().Before(end); {
 		select {
-		case <-ctx.Done():
+		case <-r.soft.Done():
 			return nil
-		case <-time.After(bakeInterval):
+		case <-time.After(pause):
 		}
-		err := r.fleet.Check(ctx, n.Name, n.to)
+		err := r.fleet.Check(r.soft, n.Name, n.to)
 		switch {
-		case ctx.Err() != nil:
+		case r.interrupted() != nil:
 			return nil
 		case err == nil:
 			strikes = 0
 		case strikes == 0:
-			strikes++
+			strikes = 1
 		default:
 			failure := failureOf(StepBake, err)
-			failure.Class = Unhealthy
+			if failure.Class == Failed {
+				failure.Class = Unhealthy
+			}
 			return failure
 		}
 	}
+	return nil
 }
 
 // stop ends the deployment after a wave, rolling back if so decided.

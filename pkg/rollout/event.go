@@ -41,7 +41,6 @@ const (
 	StepHealth   Step = "health"
 	StepConfirm  Step = "confirm"
 	StepBake     Step = "bake"
-	StepPrune    Step = "prune"
 	StepRestore  Step = "restore"
 	StepWithdraw Step = "withdraw"
 )

@@ -2,9 +2,7 @@ package rollout
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 )
 
 // Class tells failures of nodes apart.
@@ -49,9 +47,6 @@ func failureOf(step Step, err error) *Failure {
 		return &copied
 	}
 	failure = &Failure{Class: Failed, Step: step, Text: err.Error(), Err: err}
-	if errors.Is(err, context.DeadlineExceeded) {
-		failure.Text = fmt.Sprintf("took too long: %v", err)
-	}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		failure.Hint = hinted.Hint()

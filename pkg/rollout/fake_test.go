@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -26,6 +27,8 @@ type fakeFleet struct {
 	facts map[string]Facts
 	// fail returns the error of a step; nil for none. Steps are named as in calls: "switch", "restart", "healthy", ….
 	fail func(node, step, id string) error
+	// slow is how long a step takes instead of a second.
+	slow map[string]time.Duration
 	// calls are the steps that reached a node, "web-1 switch 1.1.0".
 	calls []string
 	// busy and most count the nodes between switch and health, now and at most.
@@ -62,11 +65,12 @@ func (f *fakeFleet) targets() []inventory.Node {
 func (f *fakeFleet) do(ctx context.Context, node, step, id string, change func(*Facts)) error {
 	f.mu.Lock()
 	f.calls = append(f.calls, strings.TrimSpace(node+" "+step+" "+release.VersionOf(id)))
+	lasts := cmp.Or(f.slow[step], time.Second)
 	f.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(time.Second):
+	case <-time.After(lasts):
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,6 +91,9 @@ func (f *fakeFleet) Probe(ctx context.Context, node string) (Facts, error) {
 	defer f.mu.Unlock()
 	facts := f.facts[node]
 	facts.Records = maps.Clone(facts.Records)
+	if err != nil {
+		facts = Facts{State: release.State{Current: "rubbish", Confirmed: "rubbish"}} // nobody may use it
+	}
 	return facts, err
 }
 
@@ -150,8 +157,8 @@ func (f *fakeFleet) Confirm(ctx context.Context, node, id string) error {
 	return f.do(ctx, node, "confirm", id, func(facts *Facts) { facts.Confirmed = id })
 }
 
-func (f *fakeFleet) Withdraw(ctx context.Context, node string) error {
-	return f.do(ctx, node, "withdraw", "", func(facts *Facts) { facts.Current, facts.Confirmed = "", ""; f.restarted[node] = "" })
+func (f *fakeFleet) Withdraw(ctx context.Context, node string) (bool, error) {
+	return true, f.do(ctx, node, "withdraw", "", func(facts *Facts) { facts.Current, facts.Confirmed = "", ""; f.restarted[node] = "" })
 }
 
 func (f *fakeFleet) Prune(ctx context.Context, node string) error {

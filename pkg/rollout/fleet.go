@@ -27,8 +27,8 @@ type Fleet interface {
 	Check(ctx context.Context, node, id string) error
 	// Confirm remembers on the node that id was seen healthy.
 	Confirm(ctx context.Context, node, id string) error
-	// Withdraw stops the service and leaves the node without a current release.
-	Withdraw(ctx context.Context, node string) error
+	// Withdraw leaves the node without a current release, and stops the service where that can be done.
+	Withdraw(ctx context.Context, node string) (stopped bool, err error)
 	// Prune removes old releases from a node.
 	Prune(ctx context.Context, node string) error
 }

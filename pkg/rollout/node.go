@@ -14,12 +14,28 @@ type node struct {
 	from, to, runs string
 	// touched is set before the node's running service is first affected.
 	touched bool
+	// doubtful: a switch neither succeeded nor was seen to have failed, so that runs may be wrong.
+	doubtful bool
+	// stopped: the service was stopped because it had no release to go back to.
+	stopped bool
 	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take.
 	healthy, restored, left bool
 	failure                 *Failure
 	// undo is why the node could not be put back.
 	undo *Failure
 }
+
+// predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
+func (n *node) predecessor() string {
+	record := n.facts.CurrentRecord()
+	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) {
+		return record.Previous
+	}
+	return n.from
+}
+
+// known tells whether runs can be relied on.
+func (n *node) known() bool { return n.probed && !n.doubtful }
 
 // each calls do for every node, at most Parallel at once, and waits for all.
 func (r *run) each(nodes []*node, do func(*node)) {
@@ -49,11 +65,6 @@ func (r *run) selected(keep func(*node) bool) []*node {
 		}
 	}
 	return nodes
-}
-
-// activated returns the nodes that this deployment took to the release and saw healthy.
-func (r *run) activated() []*node {
-	return r.selected(func(n *node) bool { return n.touched && n.healthy })
 }
 
 func (r *run) failed() []*node {

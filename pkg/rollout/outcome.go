@@ -17,7 +17,7 @@ const (
 	Succeeded Status = "succeeded"
 	// Unchanged: every target ran it already.
 	Unchanged Status = "unchanged"
-	// Planned ends a dry run.
+	// DryRun: preflight and plan went well, and that was all that was asked for.
 	DryRun Status = "dry run"
 	// Untouched: it ended before any running service was touched.
 	Untouched Status = "untouched"
@@ -38,7 +38,9 @@ type Outcome struct {
 	Hint string   `json:"hint,omitempty"`
 	Log  []string `json:"log,omitempty"`
 	// Err is the error behind Reason; nil for a deployment that came to its end.
-	Err      error         `json:"-"`
+	Err error `json:"-"`
+	// Why it ended early; empty for a deployment that came to its end.
+	Why      Why           `json:"why,omitempty"`
 	Problems []NodeProblem `json:"problems,omitempty"`
 	Rollback bool          `json:"rollback,omitempty"`
 	Release  Release       `json:"release"`
@@ -61,6 +63,8 @@ type NodeOutcome struct {
 	// Touched: its running service was affected. Restored: and it runs From again.
 	Touched  bool `json:"touched,omitempty"`
 	Restored bool `json:"restored,omitempty"`
+	// Stopped: it had no earlier release, and its service was stopped.
+	Stopped bool `json:"stopped,omitempty"`
 	// Healthy: it runs To, and was seen healthy.
 	Healthy bool `json:"healthy,omitempty"`
 	// Left: the deployment had nothing to do there, and does not answer for it.
@@ -74,8 +78,8 @@ func (r *run) outcome(err error) Outcome {
 	o := Outcome{Rollback: r.Rollback, Release: r.release, Plan: r.plan, Err: err, Took: time.Since(r.began)}
 	for _, n := range r.nodes {
 		o.Nodes = append(o.Nodes, NodeOutcome{
-			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.probed, Runs: n.runs,
-			Touched: n.touched, Restored: n.restored, Healthy: n.healthy, Left: n.left, Failure: n.failure, Undo: n.undo,
+			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.known(), Runs: n.runs,
+			Touched: n.touched, Restored: n.restored, Stopped: n.stopped, Healthy: n.healthy, Left: n.left, Failure: n.failure, Undo: n.undo,
 		})
 	}
 	o.explain(err)
@@ -93,7 +97,7 @@ func (o *Outcome) explain(err error) {
 	o.Reason = err.Error()
 	var stop *Stop
 	if errors.As(err, &stop) {
-		o.Problems = stop.Problems
+		o.Why, o.Problems = stop.Why, stop.Problems
 	}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
@@ -129,6 +133,8 @@ func (r *run) status(err error, nodes []NodeOutcome) Status {
 		return Succeeded
 	case r.DryRun && err == nil:
 		return DryRun
+	case touched == 0 && err == nil:
+		return Mixed // the others ran it already
 	case touched == 0:
 		return Untouched
 	case restored == touched:

@@ -16,21 +16,32 @@ func (r *run) preflight() error {
 	if err := r.interrupted(); err != nil {
 		return err
 	}
-	var problems []NodeProblem
-	for _, n := range r.nodes {
-		for _, p := range n.facts.Problems {
-			problems = append(problems, NodeProblem{n.Name, p})
-		}
-		if n.failure != nil && n.failure.Class != Unreachable {
-			problems = append(problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
-		}
-	}
+	problems := r.problems()
 	unreachable := r.failed()
 	budget := plan.Make(r.request()).MaxFailures
 	if len(problems) > 0 || len(unreachable) > budget || len(unreachable) == len(r.nodes) {
 		return r.preflightStop(problems)
 	}
 	return nil
+}
+
+// problems are what stops a deployment, whatever its budget. A rollback goes on with them: a full disk may be the very reason for it, and
+// what really cannot be done shows when it is tried.
+func (r *run) problems() []NodeProblem {
+	var problems []NodeProblem
+	for _, n := range r.nodes {
+		for _, p := range n.facts.Problems {
+			if r.Rollback {
+				r.tell(Event{Kind: Note, Node: n.Name, Text: p.Text})
+				continue
+			}
+			problems = append(problems, NodeProblem{n.Name, p})
+		}
+		if n.failure != nil && n.failure.Class != Unreachable && !r.Rollback {
+			problems = append(problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
+		}
+	}
+	return problems
 }
 
 func (r *run) probe(n *node) {
@@ -40,8 +51,9 @@ func (r *run) probe(n *node) {
 		r.tell(Event{Kind: StepFailed, Node: n.Name, Step: StepProbe, Failure: n.failure})
 		return
 	}
+	var facts Facts
 	err := r.step(r.soft, n, StepProbe, "", func(ctx context.Context) (err error) {
-		n.facts, err = r.fleet.Probe(ctx, n.Name)
+		facts, err = r.fleet.Probe(ctx, n.Name)
 		return err
 	})
 	if isInterrupt(err) {
@@ -51,14 +63,14 @@ func (r *run) probe(n *node) {
 		n.failure = failureOf(StepProbe, err)
 		return
 	}
-	n.probed = true
-	n.from, n.runs = n.facts.Current, n.facts.Current
+	n.probed, n.facts = true, facts
+	n.from, n.runs = facts.Current, facts.Current
 }
 
 func (r *run) preflightStop(problems []NodeProblem) error {
 	nodes := map[string]bool{}
 	for _, n := range r.nodes {
-		if n.failure != nil && n.failure.Class == Unreachable {
+		if n.failure != nil && (n.failure.Class == Unreachable || r.Rollback) {
 			problems = append(problems, NodeProblem{n.Name, Problem{n.failure.Text, n.failure.Hint}})
 		}
 	}
@@ -94,10 +106,13 @@ func (r *run) aim() error {
 	r.tell(Event{Kind: Resolved, Release: resolved.ID, Resolved: &resolved})
 	for _, n := range r.nodes {
 		n.to = resolved.ID
-		n.healthy = n.facts.Runs(n.to)
-		if previous := n.facts.CurrentRecord().Previous; n.from == n.to && !n.healthy && n.facts.Has(previous) {
-			// A deployment that ended between switch and health left the node half way: what it ran is the release before.
-			n.from = previous
+		n.healthy = n.probed && n.facts.Runs(n.to)
+		if n.from == n.to && n.facts.Confirmed != n.to {
+			// A deployment that ended between switch and health left the node half way: what it ran is the release before, if any.
+			n.from = ""
+			if previous := n.facts.CurrentRecord().Previous; n.facts.Has(previous) {
+				n.from = previous
+			}
 		}
 	}
 	return nil

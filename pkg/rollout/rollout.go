@@ -33,14 +33,18 @@ type Deployment struct {
 	Confirm func(plan.Plan) bool
 }
 
-// grace is how long nodes in flight have to come to a safe end after an interrupt. Jenkins kills 5 s after SIGTERM.
-const grace = 4 * time.Second
+// After an interrupt, steps in flight may take prompt to end by themselves; then the node is put back. At grace after the interrupt all is
+// over: Jenkins kills 5 s after SIGTERM.
+const (
+	prompt = 1500 * time.Millisecond
+	grace  = 4 * time.Second
+)
 
 // Run carries out d on the nodes of fleet and tells sink every event, one at a time. When soft is done nothing new is started and
 // the nodes in flight are brought to a safe end within 4 seconds; when ctx is done everything stops at once.
 func Run(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) Outcome {
 	r := newRun(ctx, soft, d, fleet, sink)
-	defer r.close()
+	defer r.end()
 	r.tell(Event{Kind: Started, Text: d.Version, Nodes: len(d.Nodes)})
 	context.AfterFunc(r.soft, func() { r.tell(Event{Kind: Interrupting, Text: context.Cause(r.soft).Error()}) })
 	err := r.deploy()
@@ -54,9 +58,9 @@ type run struct {
 	fleet Fleet
 	began time.Time
 
-	// ctx ends everything; soft forbids anything new; safe ends a grace period after soft.
-	ctx, soft, safe context.Context
-	endSafe         func()
+	// soft forbids anything new; flight ends what is in flight, prompt after soft; safe ends the way back, grace after soft.
+	soft, flight, safe context.Context
+	end                func()
 
 	release Release
 	plan    plan.Plan
@@ -70,8 +74,17 @@ type run struct {
 
 func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) *run {
 	r := &run{Deployment: d, fleet: fleet, sink: sink, began: time.Now(), byName: map[string]*node{}}
-	r.ctx = ctx
-	r.soft, r.safe, r.endSafe = withGrace(ctx, soft)
+	both, endBoth := context.WithCancelCause(ctx)
+	unlink := context.AfterFunc(soft, func() { endBoth(context.Cause(soft)) })
+	flight, endFlight := after(ctx, both, prompt)
+	safe, endSafe := after(ctx, both, grace)
+	r.soft, r.flight, r.safe = both, flight, safe
+	r.end = func() {
+		unlink()
+		endFlight()
+		endSafe()
+		endBoth(nil)
+	}
 	for _, target := range d.Nodes {
 		n := &node{Node: target}
 		r.nodes = append(r.nodes, n)
@@ -80,29 +93,21 @@ func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Even
 	return r
 }
 
-// withGrace derives both contexts of a run: soft also ends with ctx, and safe ends a grace period after soft.
-func withGrace(ctx, soft context.Context) (softened, safe context.Context, end func()) {
-	softened, endSoft := context.WithCancelCause(ctx)
-	unlink := context.AfterFunc(soft, func() { endSoft(context.Cause(soft)) })
-	safe, endSafe := context.WithCancelCause(ctx)
-	var timer *time.Timer
-	armed := make(chan struct{})
-	stop := context.AfterFunc(softened, func() {
-		defer close(armed)
-		timer = time.AfterFunc(grace, func() { endSafe(context.Cause(softened)) })
-	})
-	return softened, safe, func() {
-		unlink()
-		if !stop() {
-			<-armed
-			timer.Stop()
+// after derives a context from ctx that ends some time after soft, with soft's cause; end releases it at once.
+func after(ctx, soft context.Context, d time.Duration) (derived context.Context, end func()) {
+	derived, cancel := context.WithCancelCause(ctx)
+	unlink := context.AfterFunc(soft, func() {
+		select {
+		case <-time.After(d):
+			cancel(context.Cause(soft))
+		case <-derived.Done():
 		}
-		endSoft(nil)
-		endSafe(nil)
+	})
+	return derived, func() {
+		unlink()
+		cancel(nil)
 	}
 }
-
-func (r *run) close() { r.endSafe() }
 
 // deploy is the four parts of a deployment, in order; its error is why it ended before the last.
 func (r *run) deploy() error {
@@ -121,11 +126,9 @@ func (r *run) deploy() error {
 	if err := r.stage(); err != nil {
 		return err
 	}
-	if err := r.activate(); err != nil {
-		return err
-	}
+	err := r.activate()
 	r.settle()
-	return nil
+	return err
 }
 
 // interrupted returns why nothing new may start, or nil.
@@ -136,13 +139,17 @@ func (r *run) interrupted() error {
 	return &Stop{Why: Interrupted, Err: context.Cause(r.soft)}
 }
 
-// settle removes old releases where the new one is confirmed. What cannot be removed is told, and fails nothing.
+// settle removes old releases, also after a failure: what failed is staged all the same, and fills the disk. What cannot be removed is
+// told, and fails nothing.
 func (r *run) settle() {
 	if r.Rollback || r.interrupted() != nil {
 		return
 	}
-	r.each(r.activated(), func(n *node) {
-		if err := r.step(r.soft, n, StepPrune, "", func(ctx context.Context) error { return r.fleet.Prune(ctx, n.Name) }); err != nil {
+	r.each(r.planned(), func(n *node) {
+		if !n.known() {
+			return
+		}
+		if err := r.fleet.Prune(r.soft, n.Name); err != nil && r.interrupted() == nil {
 			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
 		}
 	})

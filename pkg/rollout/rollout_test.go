@@ -255,14 +255,122 @@ func TestInterruptBringsNodesInFlightToASafeEnd(t *testing.T) {
 func TestTheSecondInterruptStopsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFleet(3, oldID)
-		ctx, stop := context.WithCancelCause(t.Context())
-		time.AfterFunc(3500*time.Millisecond, func() { stop(errors.New("SIGINT")) })
+		f.slow = map[string]time.Duration{"switch": time.Minute}
+		hard, stopAtOnce := context.WithCancelCause(t.Context())
+		soft, stopSoftly := context.WithCancelCause(hard)
+		time.AfterFunc(3500*time.Millisecond, func() { stopSoftly(errors.New("SIGINT")) })
+		time.AfterFunc(4*time.Second, func() { stopAtOnce(errors.New("SIGINT")) })
 		began := time.Now()
-		Run(ctx, ctx, deployment(f, nil), f, func(Event) {})
-		if took := time.Since(began); took > 3600*time.Millisecond {
+		outcome := Run(hard, soft, deployment(f, nil), f, func(Event) {})
+		if took := time.Since(began); took > 4100*time.Millisecond {
 			t.Errorf("ended after %s", took)
 		}
+		if n := outcome.Nodes[0]; outcome.Status != Mixed || n.Known {
+			t.Errorf("%s: nobody knows how far the switch of web-1 came, and the outcome says it runs %s", outcome.Status, n.Runs)
+		}
 	})
+}
+
+func TestASlowRestartIsCutShortForTheWayBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeFleet(3, oldID)
+		f.slow = map[string]time.Duration{"restart": 20 * time.Second}
+		soft, interrupt := context.WithCancelCause(t.Context())
+		time.AfterFunc(4500*time.Millisecond, func() {
+			interrupt(errors.New("SIGTERM"))
+			f.mu.Lock()
+			f.slow = nil // the old release starts at once
+			f.mu.Unlock()
+		})
+		outcome := Run(t.Context(), soft, deployment(f, nil), f, func(Event) {})
+		if f.runs() != "1.0.0 1.0.0 1.0.0" || outcome.Status != Restored {
+			t.Errorf("%s: the nodes run %s", outcome.Status, f.runs())
+		}
+	})
+}
+
+func TestEveryNodeOfAWaveIsWatched(t *testing.T) {
+	for _, bake := range []time.Duration{time.Second, 5 * time.Second, time.Minute} {
+		f := newFakeFleet(6, oldID)
+		f.slow = map[string]time.Duration{"check": time.Millisecond}
+		f.fail = func(n, step, id string) error {
+			if step == "check" && n == "web-4" {
+				return errors.New("answered 500")
+			}
+			return nil
+		}
+		outcome, _ := play(t, f, func(d *Deployment) {
+			d.Parallel, d.Strategy.Canary, d.Strategy.Batch, d.Strategy.Bake = 2, config.Size{}, config.Size{N: 5}, bake
+		})
+		if outcome.Status != Restored || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("a bake of %s does not see that web-4 is bad: %s", bake, outcome.Status)
+		}
+	}
+}
+
+func TestAConfirmThatFailsOnTheWayBackIsNoFailure(t *testing.T) {
+	f := newFakeFleet(2, oldID)
+	f.fail = func(n, step, id string) error {
+		if step == "confirm" {
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	outcome, _ := play(t, f, nil)
+	if outcome.Status != Restored || outcome.Nodes[0].Undo != nil {
+		t.Errorf("%s, %+v", outcome.Status, outcome.Nodes[0].Undo)
+	}
+}
+
+func TestOnlyWhatWasHealthyBecomesAPredecessor(t *testing.T) {
+	f := newFakeFleet(1, oldID)
+	broken := f.facts["web-1"] // 1.0.5 was left as it is, unhealthy; before it ran 1.0.0
+	broken.Current, broken.Confirmed = "1.0.5-cccccccc", ""
+	broken.Records["1.0.5-cccccccc"] = release.Record{ID: "1.0.5-cccccccc", Previous: oldID, Deployment: "d0"}
+	f.facts["web-1"] = broken
+	play(t, f, nil)
+	if previous := f.facts["web-1"].CurrentRecord().Previous; previous != oldID {
+		t.Errorf("a rollback would go to %s", previous)
+	}
+}
+
+func TestAStoppedServiceIsPutBackOnItsOwnRelease(t *testing.T) {
+	f := newFakeFleet(2, newID)
+	stopped := f.facts["web-1"]
+	stopped.Service.Name = "stopped"
+	f.facts["web-1"] = stopped
+	f.fail = unhealthy("web-1", "1.1.0")
+	outcome, _ := play(t, f, nil)
+	if outcome.Status != Mixed || f.runs() != "1.1.0 1.1.0" {
+		t.Errorf("%s: %s", outcome.Status, f.runs())
+	}
+}
+
+func TestAHalfDoneFirstReleaseIsWithdrawn(t *testing.T) {
+	f := newFakeFleet(1, "")
+	half := f.facts["web-1"]
+	half.Current = newID
+	half.Records[newID] = release.Record{ID: newID, Deployment: "d0"}
+	f.facts["web-1"] = half
+	f.fail = unhealthy("web-1", "1.1.0")
+	outcome, _ := play(t, f, nil)
+	if outcome.Status != Mixed || f.runs() != "-" || !outcome.Nodes[0].Stopped {
+		t.Errorf("%s: %s", outcome.Status, f.runs())
+	}
+}
+
+func TestUnreachableInsideTheBudgetIsMixedAlsoIfTheOthersRanItAlready(t *testing.T) {
+	f := newFakeFleet(2, newID)
+	f.fail = func(n, _, _ string) error {
+		if n == "web-2" {
+			return &Failure{Class: Unreachable, Text: "timeout"}
+		}
+		return nil
+	}
+	outcome, _ := play(t, f, func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} })
+	if outcome.Status != Mixed {
+		t.Errorf("%s", outcome.Status)
+	}
 }
 
 func TestRollback(t *testing.T) {
@@ -299,6 +407,36 @@ func TestRollback(t *testing.T) {
 		outcome, _ := play(t, f, back(""))
 		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" || f.touched() != "web-1 web-2 web-3" {
 			t.Errorf("%s: %s, touched %s", outcome.Status, f.runs(), f.touched())
+		}
+	})
+	t.Run("of a deployment that took two runs", func(t *testing.T) {
+		f := newFakeFleet(4, oldID)
+		play(t, f, func(d *Deployment) { d.Nodes = d.Nodes[:3] })
+		play(t, f, func(d *Deployment) { d.ID = "d1b" })
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("with a node that came later and ran nothing before", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		late := newFakeFleet(1, "").facts["web-1"]
+		late.Current, late.Confirmed = newID, newID
+		late.Records[newID] = release.Record{ID: newID, Deployment: "d1"}
+		f.facts["web-5"] = late
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("a problem of one node holds nobody up", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		full := f.facts["web-3"]
+		full.Problems = []Problem{{Text: "disk full"}}
+		f.facts["web-3"] = full
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
 		}
 	})
 	t.Run("one dead node does not hold it up", func(t *testing.T) {

@@ -36,36 +36,52 @@ func (e *NoReleaseError) Hint() string {
 
 // Targets tells for each node of a rollback which release it goes to; a node that is missing from it is left alone.
 //
-// With a version, every node goes to the release of that version that most of them hold. Without, the latest deployment is undone: each
-// node that it activated returns to the predecessor that it had there. A node that the latest deployment did not reach, or that was put
-// back, runs what the fleet ran before it, and is left alone.
+// With a version, every node goes to the release of that version that most of them have. Without, the release that was activated last is
+// undone: every node that runs it returns to what that node ran before, and one that ran nothing before goes where most of the others
+// go. A node that runs another release is left alone: the last deployment did not reach it, or it was put back.
 func Targets(version string, same func(a, b string) bool, found map[string]Facts) (map[string]string, error) {
 	if version != "" {
 		return targetsAt(version, same, found)
 	}
-	latest := ""
-	for _, facts := range found {
-		latest = max(latest, facts.CurrentRecord().Deployment)
-	}
-	targets := map[string]string{}
+	undone := activatedLast(found)
+	targets, votes := map[string]string{}, map[string]int{}
 	for name, facts := range found {
-		record := facts.CurrentRecord()
-		if latest == "" || record.Deployment != latest {
+		if !undone[facts.Current] {
 			continue
 		}
-		if record.Previous == "" {
-			return nil, &NoReleaseError{Kept: kept(found)}
+		previous := facts.CurrentRecord().Previous
+		targets[name] = previous
+		if previous != "" {
+			votes[previous]++
 		}
-		targets[name] = record.Previous
 	}
-	if len(targets) == 0 {
+	usual := mostVotes(votes)
+	if usual == "" {
 		return nil, &NoReleaseError{Kept: kept(found)}
+	}
+	for name, target := range targets {
+		targets[name] = cmp.Or(target, usual)
 	}
 	return targets, nil
 }
 
+// activatedLast returns what the newest deployment made current. Nodes may have got it from an earlier run of the same.
+func activatedLast(found map[string]Facts) map[string]bool {
+	latest := ""
+	for _, facts := range found {
+		latest = max(latest, facts.CurrentRecord().Deployment)
+	}
+	releases := map[string]bool{}
+	for _, facts := range found {
+		if record := facts.CurrentRecord(); latest != "" && record.Deployment == latest {
+			releases[facts.Current] = true
+		}
+	}
+	return releases
+}
+
 func targetsAt(version string, same func(a, b string) bool, found map[string]Facts) (map[string]string, error) {
-	id := MostCommon(version, same, found)
+	id := Held(version, same, found)
 	if id == "" {
 		return nil, &NoReleaseError{Version: version, Kept: kept(found)}
 	}
@@ -76,29 +92,38 @@ func targetsAt(version string, same func(a, b string) bool, found map[string]Fac
 	return targets, nil
 }
 
-// MostCommon returns the release of version that most nodes run, else hold; empty if none does. On a tie the first id wins, so that
-// every caller gets the same. The function same knows two spellings of one version.
-func MostCommon(version string, same func(a, b string) bool, found map[string]Facts) string {
-	const running = 1 << 32 // a node that runs it outweighs all that merely hold it
-	votes := map[string]int{}
+// Held returns the release of version that most nodes have; empty if none does. On a tie the first id wins, so that every caller gets the
+// same. The function same knows two spellings of one version.
+func Held(version string, same func(a, b string) bool, found map[string]Facts) string {
+	return elect(version, same, found, Facts.Has)
+}
+
+// Running is Held among the nodes that run a release, confirmed.
+func Running(version string, same func(a, b string) bool, found map[string]Facts) string {
+	return elect(version, same, found, Facts.Runs)
+}
+
+func elect(version string, same func(a, b string) bool, found map[string]Facts, votes func(Facts, string) bool) string {
+	count := map[string]int{}
 	for _, facts := range found {
 		for id := range facts.Records {
-			if !same(release.VersionOf(id), version) {
-				continue
-			}
-			votes[id]++
-			if facts.Runs(id) {
-				votes[id] += running
+			if same(release.VersionOf(id), version) && votes(facts, id) {
+				count[id]++
 			}
 		}
 	}
-	ids := slices.SortedFunc(maps.Keys(votes), func(a, b string) int {
-		return cmp.Or(cmp.Compare(votes[b], votes[a]), cmp.Compare(a, b))
-	})
-	if len(ids) == 0 {
-		return ""
+	return mostVotes(count)
+}
+
+// mostVotes returns the winner, the first in order on a tie; empty if nobody voted.
+func mostVotes(votes map[string]int) string {
+	winner := ""
+	for _, id := range slices.Sorted(maps.Keys(votes)) {
+		if winner == "" || votes[id] > votes[winner] {
+			winner = id
+		}
 	}
-	return ids[0]
+	return winner
 }
 
 func kept(found map[string]Facts) []string {

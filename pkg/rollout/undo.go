@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -31,10 +32,11 @@ func (r *run) putBack(n *node) {
 }
 
 func (r *run) restore(ctx context.Context, n *node) error {
+	r.update(n, func(n *node) { n.doubtful = true })
 	if err := r.fleet.Switch(ctx, n.Name, Switch{To: n.from}); err != nil {
 		return err
 	}
-	r.update(n, func(n *node) { n.runs = n.from })
+	r.update(n, func(n *node) { n.runs, n.doubtful = n.from, false })
 	if err := r.fleet.Restart(ctx, n.Name); err != nil {
 		return err
 	}
@@ -47,13 +49,18 @@ func (r *run) restore(ctx context.Context, n *node) error {
 		return nil
 	}
 	r.update(n, func(n *node) { n.restored = true })
-	return r.fleet.Confirm(ctx, n.Name, n.from)
+	if err := r.fleet.Confirm(ctx, n.Name, n.from); err != nil {
+		r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("it is back and healthy, but that could not be written down: %v", err)})
+	}
+	return nil
 }
 
 func (r *run) withdraw(ctx context.Context, n *node) error {
-	if err := r.fleet.Withdraw(ctx, n.Name); err != nil {
+	r.update(n, func(n *node) { n.doubtful = true })
+	stopped, err := r.fleet.Withdraw(ctx, n.Name)
+	if err != nil {
 		return err
 	}
-	r.update(n, func(n *node) { n.runs = "" })
+	r.update(n, func(n *node) { n.runs, n.doubtful, n.stopped = "", false, stopped })
 	return nil
 }

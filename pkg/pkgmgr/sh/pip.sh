@@ -2,6 +2,9 @@
 # The node's pip.conf stays in force, but for what would lead pip away from the venv.
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON
 export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
+# A shim such as pyenv's stands for the interpreter: it costs 0.2 s a call, and hooks that fail when several pips end at once.
+real=$("$python" -I -c 'import sys; print(sys.executable or "")' 2>/dev/null)
+python=${real:-$python}
 if [ -n "$index" ]; then
 	# In the environment of pip, not in its arguments: the URL may hold a password.
 	PIP_INDEX_URL=$index

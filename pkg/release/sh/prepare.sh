@@ -1,7 +1,7 @@
 # Makes room for a release that is about to be installed at its final path.
 mkdir -p "$path/releases" "$path/.rollpin" || die "cannot write to $path"
 dir=$path/releases/$id
-if [ -e "$dir/release.json" ]; then
+if [ -s "$dir/release.json" ]; then
 	die "$dir is a finished release already"
 fi
 rm -rf "$dir" || die "cannot remove the leftovers in $dir"

@@ -1,26 +1,33 @@
 # Reads what the service's directory holds. Writes nothing.
 # shellcheck disable=SC2088
 case $path in
-"~/"*) path=$HOME/${path#"~/"} ;;
+"~/"*) path=${HOME-}/${path#"~/"} ;;
 esac
 fact path "$path"
 
-# The nearest directory that exists decides on space and permission.
+# writable DIR: also on a file system that is mounted read-only, test -w says no.
+writable() {
+	if [ ! -d "$1" ]; then
+		fact problem "$1 is not a directory"
+		fact hint "move it away, or set path: to another directory"
+	elif [ ! -w "$1" ] || [ ! -x "$1" ]; then
+		fact problem "$(id -un) may not write to $1"
+		fact hint "set ssh.become: sudo, or on the node: sudo install -d -o $(id -un) $path; sudo chown -R $(id -un) $path"
+	fi
+}
+
+# Where the directory is not there yet, the nearest one above decides on space and permission.
 above=$path
 while [ ! -e "$above" ] && [ "$above" != / ]; do
 	above=$(dirname "$above")
 done
-if [ ! -d "$above" ]; then
-	fact problem "$above is not a directory"
-	fact hint "move it away, or set path: to another directory"
-elif [ ! -w "$above" ] || [ ! -x "$above" ]; then
-	fact problem "$(id -un) may not write to $above"
-	fact hint "set ssh.become: sudo, or run on the node: sudo install -d -o $(id -un) $path"
-fi
-# The file system may be read-only although the permissions allow writing.
+writable "$above"
+for dir in "$path/releases" "$path/.rollpin"; do
+	[ ! -e "$dir" ] || writable "$dir"
+done
 free=$(df -Pk "$above" 2>/dev/null | awk 'NR==2 {print $4}')
 case $free in
-'' | *[!0-9]*) fact free 0 ;;
+'' | *[!0-9]*) ;;
 *) fact free $((free * 1024)) ;;
 esac
 
@@ -38,10 +45,8 @@ if [ -f "$path/.rollpin/confirmed" ]; then
 fi
 for dir in "$path"/releases/*/; do
 	[ -d "$dir" ] || continue
-	id=$(basename "$dir")
+	fact release "$(basename "$dir")"
 	if [ -f "$dir/release.json" ]; then
 		facts record <"$dir/release.json"
-	else
-		fact leftover "$id"
 	fi
 done

@@ -1,8 +1,14 @@
-# Removes releases, never the one that current names.
+# Removes releases, never the one that current leads to.
 cd "$path/releases" || die "$path/releases is gone"
-current=$(readlink ../current)
+current=$(cd -P ../current 2>/dev/null && pwd)
+stay=
 for id; do
-	[ "$current" = "releases/$id" ] && continue
+	[ "$current" != "$(cd -P "./$id" 2>/dev/null && pwd)" ] || continue
 	# Without its record it is no release any more, however far the removal gets.
-	rm -f "./$id/release.json" && rm -rf "./$id" && fact removed "$id"
+	if rm -f "./$id/release.json" && rm -rf "./$id"; then
+		fact removed "$id"
+	else
+		stay="$stay $id"
+	fi
 done
+[ -z "$stay" ] || die "cannot remove$stay"
