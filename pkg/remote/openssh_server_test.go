@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -107,13 +106,8 @@ func (w *world) startSSHD(options sshdOptions) *sshd {
 			t.Logf("sshd said:\n%s", s.log)
 		}
 	})
-	eventually(t, "sshd listens", func() bool {
-		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	// Its own word, not a connection: another program may have got the port first.
+	eventually(t, "sshd listens", func() bool { return strings.Contains(s.log.String(), "Server listening on") })
 	return s
 }
 
@@ -259,7 +253,14 @@ func (w *world) realAgent(paths ...string) {
 		_ = agent.Wait()
 		_ = os.RemoveAll(dir)
 	})
-	eventually(w.t, "the agent listens", func() bool { _, err := os.Stat(socket); return err == nil })
+	// The socket is there a moment before the agent listens on it.
+	eventually(w.t, "the agent listens", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
 	add := exec.Command("ssh-add", append([]string{"-q"}, paths...)...)
 	add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
 	if out, err := add.CombinedOutput(); err != nil {
