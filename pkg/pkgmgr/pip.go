@@ -111,6 +111,7 @@ func pipVars(s Source) []shell.Var {
 	vars := []shell.Var{
 		{Name: "python", Value: s.python()},
 		{Name: "source", Value: flag(s.AllowSource)},
+		{Name: "trusted", Value: trustedHost(s.Index)},
 	}
 	address, err := url.Parse(s.Index)
 	if err != nil || s.Index == "" {
@@ -129,6 +130,16 @@ func pipVars(s Source) []shell.Var {
 	return append(vars, index,
 		shell.Var{Name: "password", Value: password, Secret: true},
 		shell.Var{Name: "encoded", Value: encoded, Secret: true})
+}
+
+// trustedHost is the server of an index that is configured as plain http: pip takes nothing from such a one unless it is told to. For an
+// https index it is empty, as trust would switch off the check of its certificate.
+func trustedHost(index string) string {
+	address, err := url.Parse(index)
+	if err != nil || address.Scheme != "http" {
+		return ""
+	}
+	return address.Host
 }
 
 // ParseResolved reads "locked NAME VERSION SHA256" for each package of the closure.

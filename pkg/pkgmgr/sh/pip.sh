@@ -39,6 +39,7 @@ make_venv() {
 }
 
 run_pip() {
+	[ -z "$trusted" ] || set -- --trusted-host "$trusted" "$@"
 	if [ -n "$outside" ]; then
 		"$python" -I -m pip --python "$venv/bin/python" "$@" >"$tmp/log" 2>&1
 	else
