@@ -30,6 +30,7 @@ install_tools() {
 	command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
 	command -v ip >/dev/null || missing+=(iproute2)
 	command -v tc >/dev/null || missing+=(iproute2)
+	command -v ethtool >/dev/null || missing+=(ethtool)
 	command -v nft >/dev/null || missing+=(nftables)
 	command -v ssh >/dev/null || missing+=(openssh-client)
 	command -v curl >/dev/null || missing+=(curl)

@@ -52,8 +52,8 @@ heal_kill() {
 }
 
 # Rules against what comes in for sshd; what the node sends, and Consul's gossip, still pass.
-rules() { in_node_network "$1" nft -f - <<< "table inet rollpin { chain in { type filter hook input priority 0; $2; } }"; }
-heal_rules() { in_node_network "$1" nft delete table inet rollpin; }
+rules() { in_node_network "$1" nft -f - <<< "table inet rollpin { chain in { type filter hook input priority 0; $2; }; }"; }
+heal_rules() { ! in_node_network "$1" nft list table inet rollpin > /dev/null 2>&1 || in_node_network "$1" nft delete table inet rollpin; }
 break_drop() { rules "$1" 'tcp dport 22 drop'; }
 heal_drop() { heal_rules "$1"; }
 break_reject() { rules "$1" 'tcp dport 22 reject with tcp reset'; }
@@ -62,7 +62,7 @@ break_loss() { rules "$1" 'numgen random mod 100 < 20 drop'; }
 heal_loss() { heal_rules "$1"; }
 
 break_bandwidth() { tc -n "$hub" qdisc replace dev "$1" root tbf rate 512kbit burst 16k latency 400ms; }
-heal_bandwidth() { tc -n "$hub" qdisc delete dev "$1" root; }
+heal_bandwidth() { tc -n "$hub" qdisc delete dev "$1" root 2>/dev/null || true; }
 
 # The cable is cut in two, and a forwarder between the halves holds back every frame: netem is not in every kernel.
 break_latency() {
@@ -70,13 +70,17 @@ break_latency() {
 	ip -n "$hub" link set "$1" nomaster
 	ip -n "$hub" link set "$1-far" up
 	ip -n "$hub" link set "$1-near" master br0 up
+	# Checksums and segments are left to the device where it offers that, and a forwarder would pass on frames without them.
+	in_node_network "$1" ethtool -K eth0 tx off gso off > /dev/null
+	in_hub ethtool -K "$1-near" tx off gso off > /dev/null
 	cgroup_start "latency-$1" "$(node_dir "$1")/latency.log" ip netns exec "$hub" "$parts/forward-slowly" 100 "$1" "$1-far"
 }
 heal_latency() {
 	cgroup_kill "latency-$1"
 	cgroup_remove "latency-$1"
-	ip -n "$hub" link delete "$1-far"
+	ip -n "$hub" link delete "$1-far" 2>/dev/null || true
 	ip -n "$hub" link set "$1" master br0
+	in_node_network "$1" ethtool -K eth0 tx on gso on > /dev/null
 }
 
 break_disk_full() {
@@ -92,8 +96,8 @@ heal_disk_full() { mount -o "remount,size=$(($(cat "$(node_dir "$1")/size")))k" 
 heal_done() { rm -f "$(node_dir "$1")/faults/$2"; }
 
 in_node() { (lab_exec "$@"); }
-break_read_only() { in_node "$1" 'mount --bind /srv /srv && mount -o remount,ro,bind /srv'; }
-heal_read_only() { in_node "$1" umount /srv; }
+break_read_only() { in_node "$1" 'mountpoint -q /srv || mount --bind /srv /srv; mount -o remount,ro,bind /srv'; }
+heal_read_only() { ! node_alive "$1" || in_node "$1" '! mountpoint -q /srv || umount /srv'; }
 
 break_memory() { limit "$1" memory memory.limit_in_bytes memory.max $((64 << 20)); }
 heal_memory() { limit "$1" memory memory.limit_in_bytes memory.max -1 max; }

@@ -1,6 +1,13 @@
 # shellcheck shell=bash
 # A node: an overlay over the base image, booted by systemd-nspawn in its own network namespace and its own cgroup.
 
+# node_boot NODE TMPFS
+node_boot() {
+	network_plug "$1"
+	node_make "$1" "$2"
+	node_start "$1"
+}
+
 # node_make NODE TMPFS: its disk, with its identity written into it before it boots. TMPFS: the size of its disk in memory, or nothing.
 node_make() {
 	local node=$1 place base

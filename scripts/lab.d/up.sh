@@ -56,18 +56,25 @@ make_up() {
 	cgroup_start index "$dir/index.log" ip netns exec "$hub" "$parts/serve-index" "$dir/made/index" "$subnet.1" 8000
 	cgroup_start registry "$dir/registry.log" ip netns exec "$hub" "$parts/serve-registry" "$dir/made/registry" "$dir/registry" "$subnet.1" 4873
 	consul_start_servers
-	for node in "$@"; do
-		network_plug "$node"
-		node_make "$node" "$tmpfs"
-		node_known_host "$node" >> "$dir/known_hosts"
-		node_start "$node"
-	done
+	in_parallel node_boot "$tmpfs" "$@"
+	for node in "$@"; do node_known_host "$node"; done > "$dir/known_hosts"
 	state_inventory "$@" > "$dir/inventory.yaml"
 	state_rollpin_yaml > "$dir/rollpin.yaml"
 	for node in "$@"; do wait_for 60 "SSH of $node" node_answers_ssh "$node"; done
 	wait_for 30 "the package index" in_hub curl -sf -m 2 -o /dev/null "$index_url/"
 	wait_for 30 "the npm registry" in_hub curl -sf -m 2 -o /dev/null "$registry_url/-/ping"
 	consul_wait_nodes "$#"
+}
+
+# in_parallel COMMAND ARGUMENT NODE...: COMMAND NODE ARGUMENT, for all nodes at once.
+in_parallel() {
+	local command=$1 argument=$2 node pids=() pid
+	shift 2
+	for node in "$@"; do
+		"$command" "$node" "$argument" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
 # wait_for SECONDS WHAT COMMAND...

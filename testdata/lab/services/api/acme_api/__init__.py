@@ -1,0 +1,1 @@
+"""acme-api: a small web service for the lab to deploy."""
