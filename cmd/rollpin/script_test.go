@@ -30,9 +30,6 @@ func TestMain(m *testing.M) {
 // TestScript drives the real binary against in-process nodes: every command, exit status and message. The scripts stand in
 // testdata/script; testdata/script/README says which commands they have beside testscript's own.
 func TestScript(t *testing.T) {
-	if testing.Short() {
-		t.Skip("installs real packages")
-	}
 	update, _ := strconv.ParseBool(os.Getenv("ROLLPIN_TEST_UPDATE"))
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),

@@ -304,6 +304,9 @@ func TestCloseOfAFleetLeavesNothing(t *testing.T) {
 
 // The sample applications behave as their versions promise when they are installed by the real pip and npm.
 func TestSampleApplications(t *testing.T) {
+	if testing.Short() {
+		t.Skip("installs real packages")
+	}
 	t.Parallel()
 	servers, err := StartServers()
 	if err != nil {

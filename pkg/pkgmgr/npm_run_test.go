@@ -116,6 +116,7 @@ func TestNpmFromVersionToRelease(t *testing.T) {
 }
 
 func TestNpmInstallsTheLockAndNothingElse(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	registry := web(t, "web")
 	server := serve(t, registry)
@@ -158,6 +159,7 @@ func TestNpmInstallsTheLockAndNothingElse(t *testing.T) {
 }
 
 func TestNpmCredentials(t *testing.T) {
+	installs(t)
 	const token = "npm_s3cret/+="
 	for name, prepare := range map[string]func(n *testNode, s *Source, host string){
 		"of index_auth": func(_ *testNode, s *Source, _ string) { s.Password = token },
@@ -187,6 +189,7 @@ func TestNpmCredentials(t *testing.T) {
 }
 
 func TestNpmCannotResolve(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	registry := web(t, "web")
 	n := newNode(t)

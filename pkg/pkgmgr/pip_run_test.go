@@ -73,6 +73,9 @@ func resolve(t *testing.T, n *testNode, s Source, version string) Lock {
 func TestPipFromVersionToRelease(t *testing.T) {
 	for name, python := range pythons(t) {
 		t.Run(name, func(t *testing.T) {
+			if python != "python3" {
+				installs(t)
+			}
 			t.Parallel()
 			index := acme(t)
 			server := serve(t, index)
@@ -129,6 +132,7 @@ func withPip(index http.Handler, wheel string) http.Handler {
 
 // An interpreter whose own pip and whose ensurepip are too old to report what they would install.
 func TestPipTooOldToReport(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	old, newer := "", ""
 	for _, installed := range globs("/root/.pyenv/versions/3.[789].*/lib/python3*/site-packages/pip-*.dist-info") {
@@ -159,6 +163,7 @@ func globs(pattern string) []string {
 }
 
 func TestPipInstallsTheLockAndNothingElse(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	need(t, "python3")
 	index := acme(t)
@@ -213,6 +218,7 @@ func add(t *testing.T, index *fleettest.Index, w fleettest.Wheel) {
 }
 
 func TestPipCredentials(t *testing.T) {
+	installs(t)
 	need(t, "python3")
 	const password, encoded = "p@ss/w:rd%", "p%40ss%2Fw%3Ard%25"
 	for name, prepare := range map[string]func(n *testNode, s *Source, host string){
@@ -248,6 +254,7 @@ func TestPipCredentials(t *testing.T) {
 
 // The node's own configuration stays in force where the service names no index.
 func TestPipConfigurationOfTheNode(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	need(t, "python3")
 	index := acme(t)
@@ -277,6 +284,7 @@ func TestPipConfigurationOfTheNode(t *testing.T) {
 }
 
 func TestPipWithoutAnIndex(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	need(t, "python3")
 	n := newNode(t, "PIP_NO_INDEX=1")
@@ -334,6 +342,7 @@ func TestPipOffersWhatTheNodeCanUse(t *testing.T) {
 }
 
 func TestPipSourceDistributions(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	need(t, "python3")
 	index, err := fleettest.NewIndex(app("1.0.0"), fleettest.Wheel{
@@ -356,6 +365,7 @@ func TestPipSourceDistributions(t *testing.T) {
 }
 
 func TestPipCannotResolve(t *testing.T) {
+	installs(t)
 	t.Parallel()
 	need(t, "python3")
 	index, err := fleettest.NewIndex(

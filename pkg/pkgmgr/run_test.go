@@ -145,6 +145,14 @@ func watchArguments(t *testing.T, secret string, next http.Handler) http.Handler
 	})
 }
 
+// installs marks a test that -short leaves out, because it installs real packages again and again. One test for each manager stays.
+func installs(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("installs real packages")
+	}
+}
+
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {

@@ -46,9 +46,13 @@ type sshdOptions struct {
 	shell   string // the user's log-in shell, bash by default
 }
 
-// requireOpenSSH skips where there is no real OpenSSH to be had, unless ROLLPIN_TEST_REQUIRE asks for it.
+// requireOpenSSH skips where there is no real OpenSSH to be had, unless ROLLPIN_TEST_REQUIRE asks for it. With -short the in-process server
+// has to do.
 func requireOpenSSH(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real OpenSSH servers")
+	}
 	missing := ""
 	if os.Getuid() != 0 {
 		missing = "needs root"
