@@ -25,7 +25,7 @@ consul_start_server() {
 		  "performance": {"raft_multiplier": 1}, "disable_update_check": true, "log_level": "warn"$(consul_acl_json management)
 		}
 	JSON
-	cgroup_start "consul-$1" "$place/log" ip netns exec "$hub" "$(consul_binary)" agent -config-file="$place/consul.json"
+	cgroup_start "consul-$1" "$place/log" nsenter --net="/run/netns/$hub" "$(consul_binary)" agent -config-file="$place/consul.json"
 }
 
 # consul_acl_json agent|management: the part of an agent's or a server's configuration.

@@ -34,7 +34,7 @@ lab_heal() {
 
 faults_of() { [ ! -d "$(node_dir "$1")/faults" ] || find "$(node_dir "$1")/faults" -type f -printf '%f ' ; }
 
-in_node_network() { local node=$1; shift; ip netns exec "$(node_namespace "$node")" "$@"; }
+in_node_network() { local node=$1; shift; nsenter --net="/run/netns/$(node_namespace "$node")" "$@"; }
 
 break_cut() { ip -n "$hub" link set "$1" down; }
 heal_cut() { ip -n "$hub" link set "$1" up; }
@@ -73,7 +73,7 @@ break_latency() {
 	# Checksums and segments are left to the device where it offers that, and a forwarder would pass on frames without them.
 	in_node_network "$1" ethtool -K eth0 tx off gso off > /dev/null
 	in_hub ethtool -K "$1-near" tx off gso off > /dev/null
-	cgroup_start "latency-$1" "$(node_dir "$1")/latency.log" ip netns exec "$hub" "$parts/forward-slowly" 100 "$1" "$1-far"
+	cgroup_start "latency-$1" "$(node_dir "$1")/latency.log" nsenter --net="/run/netns/$hub" "$parts/forward-slowly" 100 "$1" "$1-far"
 }
 heal_latency() {
 	cgroup_kill "latency-$1"

@@ -28,5 +28,5 @@ network_down() {
 	done
 }
 
-# in_hub COMMAND...: runs COMMAND in the lab's network.
-in_hub() { ip netns exec "$hub" "$@"; }
+# in_hub COMMAND...: runs COMMAND in the network of the lab. Unlike ip netns exec it keeps the mounts, and so the control groups, in sight.
+in_hub() { nsenter --net="/run/netns/$hub" "$@"; }

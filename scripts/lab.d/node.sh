@@ -71,7 +71,7 @@ node_answers_ssh() {
 
 lab_ssh() {
 	need_node "${1-}"
-	exec ip netns exec "$hub" ssh -F "$dir/ssh_config" "$@"
+	exec nsenter --net="/run/netns/$hub" ssh -F "$dir/ssh_config" "$@"
 }
 
 lab_exec() {
@@ -90,5 +90,5 @@ lab_run() {
 	[ -f "$json" ] || fail "the lab is not up: scripts/lab up"
 	export CONSUL_HTTP_ADDR=$consul_url
 	[ ! -f "$dir/consul/token-deployer" ] || export CONSUL_HTTP_TOKEN="${CONSUL_HTTP_TOKEN-$(consul_token deployer)}"
-	exec ip netns exec "$hub" "$@"
+	exec nsenter --net="/run/netns/$hub" "$@"
 }

@@ -53,8 +53,8 @@ make_up() {
 	shift
 	state_keys "$@"
 	network_up
-	cgroup_start index "$dir/index.log" ip netns exec "$hub" "$parts/serve-index" "$dir/made/index" "$subnet.1" 8000
-	cgroup_start registry "$dir/registry.log" ip netns exec "$hub" "$parts/serve-registry" "$dir/made/registry" "$dir/registry" "$subnet.1" 4873
+	cgroup_start index "$dir/index.log" nsenter --net="/run/netns/$hub" "$parts/serve-index" "$dir/made/index" "$subnet.1" 8000
+	cgroup_start registry "$dir/registry.log" nsenter --net="/run/netns/$hub" "$parts/serve-registry" "$dir/made/registry" "$dir/registry" "$subnet.1" 4873
 	consul_start_servers
 	in_parallel node_boot "$tmpfs" "$@"
 	for node in "$@"; do node_known_host "$node"; done > "$dir/known_hosts"
