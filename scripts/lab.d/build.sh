@@ -2,7 +2,7 @@
 # What `up` needs, made once and kept outside the work tree under a key of its recipe. A build happens beside its place and is renamed into it.
 
 lab_build() {
-	check_machine
+	lab_check
 	install_tools
 	mkdir -p "$cache"
 	# One build at a time: labs that come up side by side wait for it and find it done.
@@ -15,7 +15,7 @@ lab_build() {
 	) 9> "$cache/lock"
 }
 
-check_machine() {
+lab_check() {
 	[ "$(uname -s)" = Linux ] || fail "the lab needs Linux"
 	[ "$(id -u)" = 0 ] || fail "the lab needs root: it makes network namespaces, mounts and cgroups"
 	command -v apt-get >/dev/null || fail "the lab needs Debian or a kin of it: its nodes are made by debootstrap"

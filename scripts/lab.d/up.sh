@@ -5,7 +5,7 @@ lab_up() {
 	local count=3 tmpfs='' began=$SECONDS node names=()
 	parse_up "$@"
 	local options="$count nodes, $consul_servers servers${consul_acl:+, acl}${tmpfs:+, tmpfs $tmpfs}"
-	check_machine
+	lab_check
 	mkdir -p "${dir%/*}"
 	exec 9> "$dir.lock"
 	flock -n 9 || fail "another scripts/lab up or down of the lab $lab is at work: wait for it"
