@@ -1,6 +1,12 @@
 # shellcheck shell=bash
 # A node: an overlay over the base image, booted by systemd-nspawn in its own network namespace and its own cgroup.
 
+# Each systemd holds several inotify instances, which the kernel counts per user: its default ends near thirty nodes.
+raise_limits() {
+	local limit=/proc/sys/fs/inotify/max_user_instances
+	[ "$(cat "$limit")" -ge 4096 ] || echo 4096 > "$limit"
+}
+
 # node_boot NODE TMPFS
 node_boot() {
 	network_plug "$1"

@@ -52,6 +52,7 @@ make_up() {
 	local tmpfs=$1 node
 	shift
 	state_keys "$@"
+	raise_limits
 	network_up
 	cgroup_start index "$dir/index.log" nsenter --net="/run/netns/$hub" "$parts/serve-index" "$dir/made/index" "$subnet.1" 8000
 	cgroup_start registry "$dir/registry.log" nsenter --net="/run/netns/$hub" "$parts/serve-registry" "$dir/made/registry" "$dir/registry" "$subnet.1" 4873
