@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -81,50 +82,75 @@ type Ended struct {
 // Run runs the binary in the site's directory.
 func (s *Site) Run(t *testing.T, args ...string) Ended {
 	t.Helper()
-	return s.watch(t, nil, args...)
+	return s.Follow(t, func(string, *os.Process) {}, args...)
+}
+
+// Follow runs the binary and calls each with every line of its progress, as it comes; -v has a line for every step.
+func (s *Site) Follow(t *testing.T, each func(line string, p *os.Process), args ...string) Ended {
+	t.Helper()
+	cmd := s.command(args)
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	progress, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := s.run(t, cmd, progress, each)
+	ended.Out, ended.Err = stdout.String(), ended.Text
+	ended.Text = ended.Err + ended.Out
+	return ended
 }
 
 // Watch runs the binary with -o json and calls each with every event, as it comes. Standard output is the events then.
 func (s *Site) Watch(t *testing.T, each func(e Event, p *os.Process), args ...string) Ended {
 	t.Helper()
-	return s.watch(t, each, append(args, "-o", "json")...)
-}
-
-func (s *Site) watch(t *testing.T, each func(e Event, p *os.Process), args ...string) Ended {
-	t.Helper()
-	cmd := exec.Command(s.lab.binary, args...)
-	cmd.Dir = s.Dir
-	cmd.Env = append(os.Environ(), s.Env...)
+	cmd := s.command(append(args, "-o", "json"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	var events []Event
+	ended := s.run(t, cmd, stdout, func(line string, p *os.Process) {
+		var e Event
+		if json.Unmarshal([]byte(line), &e) == nil {
+			events = append(events, e)
+			each(e, p)
+		}
+	})
+	ended.Events, ended.Out, ended.Err = events, ended.Text, stderr.String()
+	ended.Text = ended.Err + ended.Out
+	return ended
+}
+
+func (s *Site) command(args []string) *exec.Cmd {
+	cmd := exec.Command(s.lab.binary, args...)
+	cmd.Dir = s.Dir
+	cmd.Env = append(os.Environ(), s.Env...)
+	return cmd
+}
+
+// run starts cmd and reads pipe, one of its streams, to its end; Text has all of it.
+func (s *Site) run(t *testing.T, cmd *exec.Cmd, pipe io.Reader, each func(line string, p *os.Process)) Ended {
+	t.Helper()
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	var ended Ended
-	lines := bufio.NewScanner(stdout)
+	var text strings.Builder
+	lines := bufio.NewScanner(pipe)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		out.WriteString(lines.Text() + "\n")
-		var e Event
-		if each != nil && json.Unmarshal(lines.Bytes(), &e) == nil {
-			ended.Events = append(ended.Events, e)
-			each(e, cmd.Process)
-		}
+		text.WriteString(lines.Text() + "\n")
+		each(lines.Text(), cmd.Process)
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	ended.Status, ended.Took = cmd.ProcessState.ExitCode(), time.Since(began)
-	ended.Out, ended.Err, ended.Text = out.String(), stderr.String(), stderr.String()+out.String()
-	return ended
+	return Ended{Status: cmd.ProcessState.ExitCode(), Took: time.Since(began), Text: text.String()}
 }
 
 // Expect fails the test when the run ended otherwise than with this status, or when its text lacks one of these.
