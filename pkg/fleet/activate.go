@@ -52,15 +52,20 @@ func (f *Fleet) Restart(ctx context.Context, name string) error {
 	return err
 }
 
-// Healthy waits until the node is healthy with release id. An unhealthy node shows the last lines of its service.
+// Healthy waits until the node is healthy with release id. A node that does not become so shows the last lines of its service.
 func (f *Fleet) Healthy(ctx context.Context, name, id string) error {
 	n := f.node(name)
-	err := health.Wait(ctx, n.conn, f.service.Health, f.want(id))
+	err := f.watchHealth(ctx, n, func(ctx context.Context) error { return health.Wait(ctx, n.conn, f.service.Health, f.want(id)) })
 	var unhealthy *health.UnhealthyError
-	if err == nil || !errors.As(err, &unhealthy) {
-		return failureOrNil(n.Name, err)
+	var dead *rollout.Failure
+	switch {
+	case errors.As(err, &dead):
+		dead.Log = f.logs(ctx, n)
+		return dead
+	case errors.As(err, &unhealthy):
+		return &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err, Log: f.logs(ctx, n)}
 	}
-	return &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err, Log: f.logs(ctx, n)}
+	return failureOrNil(n.Name, err)
 }
 
 // Check asks the node once.
