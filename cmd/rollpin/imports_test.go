@@ -50,7 +50,7 @@ func TestOneOwnerForEachDependency(t *testing.T) {
 		"go.yaml.in/yaml":                  {"pkg/config", "pkg/inventory"},
 		"github.com/Masterminds/semver":    {"pkg/pkgmgr", "pkg/fleettest"},
 		module + "pkg/fleettest":           {"cmd/rollpin-fleet"},
-		"os/exec":                          {"pkg/inventory", "pkg/fleettest", "pkg/remote"},
+		"os/exec":                          {"pkg/inventory", "pkg/fleettest", "pkg/fleettest/lab", "pkg/remote"},
 	}
 	for name, p := range packages(t) {
 		for _, imported := range p.Imports {

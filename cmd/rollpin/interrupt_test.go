@@ -96,6 +96,7 @@ func TestInterruptedDeployment(t *testing.T) {
 	if testing.Short() {
 		t.Skip("installs real packages")
 	}
+	t.Parallel()
 	for _, c := range []struct {
 		name, when string
 		signal     syscall.Signal
@@ -107,6 +108,7 @@ func TestInterruptedDeployment(t *testing.T) {
 		{"SIGINT between waves", "web-1     healthy", syscall.SIGINT, 130, "1.2.0 1.0.0", "the fleet is mixed, interrupted by SIGINT"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := startWorld(t, "web-1", "web-2")
 			if status, _ := s.rollpin(t, nil, "deploy", "api==1.0.0", "-e", "production"); status != 0 {
 				t.Fatal("the first deployment failed")
@@ -141,6 +143,7 @@ func TestInterruptInMidActivationPutsTheNodeBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("installs real packages")
 	}
+	t.Parallel()
 	s := startWorld(t, "web-1", "web-2")
 	s.rollpin(t, nil, "deploy", "api==1.0.0", "-e", "production")
 	// 1.4.0 answers 500 and would be waited for until its deadline.
@@ -165,6 +168,7 @@ func TestKilledBetweenSwitchAndHealth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("installs real packages")
 	}
+	t.Parallel()
 	s := startWorld(t, "web-1", "web-2")
 	s.rollpin(t, nil, "deploy", "api==1.0.0", "-e", "production")
 	killed := false
