@@ -2,7 +2,7 @@
 node_prefix "" {
   policy = "read"
 }
-# Only for discovery by services (match: service), and by filters that name them.
+# Only for discovery by services (match: service); without it the other ways work as well.
 service_prefix "" {
   policy = "read"
 }

@@ -27,8 +27,14 @@ func (e *Error) Hint() string { return e.hint }
 // Unwrap returns the cause, which may be nil.
 func (e *Error) Unwrap() error { return e.err }
 
-// policy is the smallest ACL policy that discovery needs.
-const policy = `node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }`
+// policy is the smallest ACL policy that discovery needs: nodes are read in every way, services in one.
+func (l *lookup) policy() string {
+	const nodes, services = `node_prefix "" { policy = "read" }`, `service_prefix "" { policy = "read" }`
+	if l.settings.Match == "service" {
+		return nodes + " " + services
+	}
+	return nodes
+}
 
 // failed explains the error of one request.
 func (l *lookup) failed(doing string, err error) error {
@@ -89,9 +95,9 @@ func (l *lookup) explainStatus(status api.StatusError) (text, hint string) {
 
 func (l *lookup) tokenHint() string {
 	if l.hasToken {
-		return "the token needs: " + policy
+		return "the token needs: " + l.policy()
 	}
-	return "set CONSUL_HTTP_TOKEN to a token that has: " + policy
+	return "set CONSUL_HTTP_TOKEN to a token that has: " + l.policy()
 }
 
 // leaderless tells whether Consul may answer a request that allows stale data. Without a quorum, agents fall silent as often as they say so.

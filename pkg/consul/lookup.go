@@ -27,7 +27,7 @@ type lookup struct {
 	query inventory.Query
 	// stale says that Consul has no leader, so that its servers are asked for what they know themselves.
 	stale bool
-	// anonymous says that ACLs are on and no token is set; filtered, that they hid something.
+	// anonymous says that ACLs are on and no token is set; filtered, that they hid nodes or services.
 	anonymous, filtered bool
 }
 
@@ -147,6 +147,8 @@ func (l *lookup) services() (map[string][]string, error) {
 
 // health marks the dead nodes, and notes maintenance, which is no reason to leave a node out: it is often set for a deployment.
 func (l *lookup) health(nodes []inventory.Node) error {
+	// Checks of services that the token may not read are hidden too, which says nothing about nodes: their own checks go with them.
+	defer func(before bool) { l.filtered = before }(l.filtered)
 	checks, err := read(l, "reading the critical checks", func(o *api.QueryOptions) (api.HealthChecks, *api.QueryMeta, error) {
 		return l.client.Health().State(api.HealthCritical, o)
 	}, api.QueryOptions{Filter: fmt.Sprintf("CheckID == %q or CheckID == %q", serfHealth, api.NodeMaint)})
