@@ -78,7 +78,7 @@ type Service struct {
 	AllowSource, AllowScripts bool
 	// AllowYanked accepts a yanked version that was asked for by number.
 	AllowYanked bool
-	// Path is the service's directory on the node: absolute, or under the log-in user's home with a leading ~/.
+	// Path is the service's directory on the node: absolute, or under the log-in user's home with a leading ~/, which Become forbids.
 	Path string
 	// Keep is how many releases stay on a node, 1 or more; 5 by default.
 	Keep int

@@ -111,8 +111,24 @@ func (r *reader) checkKnown(changed, services *tree) {
 	}
 }
 
-// checkDocument sees that a node can be reached before the time for staging is over.
+// checkDocument compares what services say with how nodes are reached.
 func checkDocument(r *reader, t *tree, d *document) {
+	checkDeadlines(r, t, d)
+	checkHomes(r, t, d)
+}
+
+// checkHomes refuses ~/ where another user does the work: whose home it is would be up to the node's sudoers.
+func checkHomes(r *reader, t *tree, d *document) {
+	for name, s := range d.Services {
+		if d.SSH.Become != "" && strings.HasPrefix(s.Service.Path, "~/") {
+			r.fail(t.get("services").get(name).first("path"),
+				fmt.Sprintf("expected an absolute path: with ssh.become, %s could be in the home of the log-in user or of %s", s.Service.Path, d.SSH.BecomeUser))
+		}
+	}
+}
+
+// checkDeadlines sees that a node can be reached before the time for staging is over.
+func checkDeadlines(r *reader, t *tree, d *document) {
 	connect := d.SSH.ConnectTimeout
 	if connect == 0 {
 		connect = connectTimeout

@@ -27,6 +27,8 @@ func TestMistakesInARequest(t *testing.T) {
 		{one, Request{Service: "api", Environment: "production", Flags: []Flag{{"--connect-timeout", "ssh.connect_timeout", "1m"}}},
 			"rollpin.yaml:2:64: environments.production.services.api.timeouts.stage: the deadlines are in the wrong order: " +
 				"expected ssh.connect_timeout (1m) to be shorter than timeouts.stage (30s)"},
+		{one, Request{Service: "api", Environment: "a", Flags: []Flag{{"--become", "ssh.become", "sudo"}, {"--path", "service.path", "~/api"}}},
+			"--path: expected an absolute path: with ssh.become, ~/api could be in the home of the log-in user or of root"},
 		{one, Request{Service: "api", Environment: "a", Flags: []Flag{{"--health", "service.health", "http://h/"}, {"--health", "service.health", "http:///"}}},
 			`--health: expected a URL with a host, such as http://127.0.0.1:8080/healthz, got "http:///"`},
 		{one, Request{Service: "api", Environment: "a", Flags: []Flag{{"--index", "service.index", "https://u:hunter2@h/"}}},

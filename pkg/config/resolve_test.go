@@ -124,7 +124,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(web.Service.Health.Checks, checks) || web.Service.Health.Passes != 5 || !web.Service.AllowScripts {
 		t.Errorf("web: %+v %v", web.Service, err)
 	}
-	if web.Service.Path != "~/web" || web.Service.IndexAuth.PasswordFile != "/home/me/.config/npm-token" {
+	if web.Service.Path != "/srv/web" || web.Service.IndexAuth.PasswordFile != "/home/me/.config/npm-token" {
 		t.Errorf("web: %+v", web.Service)
 	}
 }
