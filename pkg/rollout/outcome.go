@@ -43,9 +43,11 @@ type Outcome struct {
 	Why      Why           `json:"why,omitempty"`
 	Problems []NodeProblem `json:"problems,omitempty"`
 	Rollback bool          `json:"rollback,omitempty"`
-	Release  Release       `json:"release"`
-	Plan     plan.Plan     `json:"plan"`
-	Nodes    []NodeOutcome `json:"nodes"`
+	// Wanted is the version that was asked for; empty for the newest, or for the predecessor in a rollback.
+	Wanted  string        `json:"wanted,omitempty"`
+	Release Release       `json:"release"`
+	Plan    plan.Plan     `json:"plan"`
+	Nodes   []NodeOutcome `json:"nodes"`
 	// Took is in nanoseconds.
 	Took time.Duration `json:"took"`
 }
@@ -75,7 +77,7 @@ type NodeOutcome struct {
 }
 
 func (r *run) outcome(err error) Outcome {
-	o := Outcome{Rollback: r.Rollback, Release: r.release, Plan: r.plan, Err: err, Took: time.Since(r.began)}
+	o := Outcome{Rollback: r.Rollback, Wanted: r.Version, Release: r.release, Plan: r.plan, Err: err, Took: time.Since(r.began)}
 	for _, n := range r.nodes {
 		o.Nodes = append(o.Nodes, NodeOutcome{
 			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.known(), Runs: n.runs,

@@ -121,6 +121,9 @@ func (r *run) aim() error {
 // aimBack sets the targets of a rollback; nodes that it does not concern have no step to take.
 func (r *run) aimBack() error {
 	targets, err := Targets(r.Version, r.fleet.Same, r.found())
+	if none, ok := errors.AsType[*NoReleaseError](err); ok {
+		none.Service, none.Environment = r.Service, r.Environment
+	}
 	if err != nil {
 		return err
 	}

@@ -462,7 +462,7 @@ func TestRollback(t *testing.T) {
 	t.Run("to a version that no node holds", func(t *testing.T) {
 		f := deployed(t, nil, nil)
 		outcome, _ := play(t, f, back("7.0.0"))
-		if outcome.Status != Untouched || !strings.Contains(outcome.Hint, "0.9.0, 1.0.0, 1.1.0") {
+		if outcome.Status != Untouched || outcome.Hint != "kept on the nodes: 0.9.0, 1.0.0, 1.1.0; to install it from the index: rollpin deploy api==7.0.0 -e production" {
 			t.Errorf("%s: %s / %s", outcome.Status, outcome.Reason, outcome.Hint)
 		}
 	})
@@ -470,8 +470,8 @@ func TestRollback(t *testing.T) {
 		f := newFakeFleet(2, "")
 		play(t, f, nil)
 		outcome, _ := play(t, f, back(""))
-		if outcome.Status != Untouched || !strings.Contains(outcome.Reason, "first release") {
-			t.Errorf("%s: %s", outcome.Status, outcome.Reason)
+		if outcome.Status != Untouched || outcome.Hint != "kept on the nodes: 1.1.0; rollpin status api -e production" {
+			t.Errorf("%s: %s / %s", outcome.Status, outcome.Reason, outcome.Hint)
 		}
 	})
 	t.Run("to a release that does not come up stops after the first wave", func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 // NoReleaseError says that a rollback has nothing to go to.
 type NoReleaseError struct {
+	// Service and Environment are those of the rollback, for the next command.
+	Service, Environment string
 	// Version that was asked for; empty for the predecessor.
 	Version string
 	// Kept are the versions that the nodes hold.
@@ -21,17 +23,21 @@ type NoReleaseError struct {
 // Error names what is missing and what is there.
 func (e *NoReleaseError) Error() string {
 	if e.Version == "" {
-		return "nothing to roll back to: what the nodes run is the first release that rollpin put there"
+		return "nothing to roll back to: no node ran another release of rollpin's before"
 	}
 	return fmt.Sprintf("no node holds a release of version %s", e.Version)
 }
 
-// Hint lists the versions that a rollback could go to.
+// Hint lists the versions that a rollback could go to, and names the next command.
 func (e *NoReleaseError) Hint() string {
-	if len(e.Kept) == 0 {
-		return "deploy a version instead: rollpin deploy SERVICE==VERSION -e ENVIRONMENT"
+	next := fmt.Sprintf("rollpin status %s -e %s", e.Service, e.Environment)
+	if e.Version != "" {
+		next = fmt.Sprintf("to install it from the index: rollpin deploy %s==%s -e %s", e.Service, e.Version, e.Environment)
 	}
-	return fmt.Sprintf("kept on the nodes: %s; any other version comes by rollpin deploy", strings.Join(e.Kept, ", "))
+	if len(e.Kept) == 0 {
+		return next
+	}
+	return fmt.Sprintf("kept on the nodes: %s; %s", strings.Join(e.Kept, ", "), next)
 }
 
 // Targets tells for each node of a rollback which release it goes to; a node that is missing from it is left alone.
