@@ -224,7 +224,7 @@ func TestSummaries(t *testing.T) {
 					n.Healthy, n.Known, n.Undo = false, false, failure(rollout.Unreachable, rollout.StepRestore, "connection lost")
 				}),
 				node("web-2", restored(bad))}},
-		"problems": {Status: rollout.Untouched, Err: errors.New("x"), Reason: "3 of 3 nodes are not ready", Problems: []rollout.NodeProblem{
+		"problems": {Status: rollout.Untouched, Wanted: "1.1.0", Err: errors.New("x"), Reason: "3 of 3 nodes are not ready", Problems: []rollout.NodeProblem{
 			{Node: "web-1", Problem: rollout.Problem{Text: "no python3", Hint: "apt-get install python3"}},
 			{Node: "web-2", Problem: rollout.Problem{Text: "no python3", Hint: "apt-get install python3"}},
 			{Node: "web-3", Problem: rollout.Problem{Text: "connection refused"}}},

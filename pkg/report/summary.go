@@ -214,12 +214,17 @@ func (s Summary) next(b *block) {
 
 func (s Summary) commands() []string {
 	o := s.Outcome
-	again := fmt.Sprintf("rollpin deploy %s==%s -e %s%s", s.Service, o.Release.Version, s.Environment, s.Flags)
+	target := s.Service
+	if version := cmp.Or(o.Release.Version, o.Wanted); version != "" {
+		target += "==" + version
+	}
+	again := fmt.Sprintf("rollpin deploy %s -e %s%s", target, s.Environment, s.Flags)
 	if o.Rollback {
 		again = fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.Flags)
 	}
 	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
-	known := o.Rollback || o.Release.Version != ""
+	// Otherwise it may be the version itself that cannot be had.
+	known := o.Rollback || o.Release.Version != "" || len(o.Problems) > 0 || o.Interrupted != ""
 	var lines []string
 	switch {
 	case !known:

@@ -10,6 +10,9 @@ writable() {
 	if [ ! -d "$1" ]; then
 		fact problem "$1 is not a directory"
 		fact hint "move it away, or set path: to another directory"
+	elif [ ! -w "$1" ] && [ "$(id -u)" = 0 ]; then
+		fact problem "not even root may write to $1: its file system is read-only"
+		fact hint "see why it was mounted so, or fell back to it after an error: dmesg on the node"
 	elif [ ! -w "$1" ] || [ ! -x "$1" ]; then
 		fact problem "$(id -un) may not write to $1"
 		fact hint "set ssh.become: sudo, or on the node: sudo install -d -o $(id -un) $path; sudo chown -R $(id -un) $path"
