@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,8 @@ func Open() (*Lab, error) {
 // taking lets one test at a time collect its nodes, so that two never wait for each other's.
 var taking sync.Mutex
 
-// Take gives the test so many nodes for itself, as they are after boot; it waits until they are free. Any break is healed at its end.
+// Take gives the test so many nodes for itself, in the order of their names, as they are after boot; it waits until they are free. Any break
+// is healed at its end.
 func (l *Lab) Take(t *testing.T, count int) []*Node {
 	t.Helper()
 	taking.Lock()
@@ -86,6 +88,7 @@ func (l *Lab) Take(t *testing.T, count int) []*Node {
 	for i := range taken {
 		taken[i] = <-l.free
 	}
+	slices.SortFunc(taken, func(a, b *Node) int { return slices.Index(l.Nodes, a) - slices.Index(l.Nodes, b) })
 	t.Cleanup(func() {
 		for _, n := range taken {
 			if err := n.reset(); err != nil {
