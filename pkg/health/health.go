@@ -41,6 +41,8 @@ type Answer struct {
 	Text string
 	// Body is the beginning of an http answer or the end of a command's output: at most 512 bytes, one line, without control characters.
 	Body string
+	// Err is why the node, not the service, kept the check from being asked; nil if it was asked.
+	Err  error
 	Took time.Duration
 }
 
@@ -66,6 +68,7 @@ func Once(ctx context.Context, n Node, checks []config.Check, want Want) []Answe
 			r.verdict = failed("%v", r.fault)
 		}
 		answers[i] = r.answer(checks[i])
+		answers[i].Err = r.fault
 	}
 	return answers
 }

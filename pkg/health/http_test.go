@@ -186,7 +186,7 @@ func TestTCP(t *testing.T) {
 		t.Errorf("%+v", answer)
 	}
 	n.dial = func(context.Context, string) (net.Conn, error) { return nil, errRefused }
-	if answer := once(t, n, check, Want{}); answer.OK || answer.Text != "no connection: n1: connecting to 127.0.0.1:8080: Connection refused" {
+	if answer := once(t, n, check, Want{}); answer.OK || answer.Err != nil || answer.Text != "no connection: n1: connecting to 127.0.0.1:8080: Connection refused" {
 		t.Errorf("%+v", answer)
 	}
 }

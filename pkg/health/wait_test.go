@@ -221,6 +221,9 @@ func TestAnUnreachableNodeIsNoUnhealthyOne(t *testing.T) {
 		if err == nil || errors.As(err, &unhealthy) || time.Since(began) != longestRound+loginRound {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
+		if answer := Once(t.Context(), n, []config.Check{httpCheck(config.Expect{})}, Want{})[0]; answer.OK || answer.Err == nil {
+			t.Errorf("%+v", answer)
+		}
 	})
 }
 

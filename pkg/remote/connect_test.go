@@ -75,11 +75,24 @@ func TestConnectIsCancelledAtOnce(t *testing.T) {
 	cancel()
 	select {
 	case err := <-done:
-		if !errors.Is(err, context.Canceled) {
+		var unreachable *UnreachableError
+		if !errors.Is(err, context.Canceled) || errors.As(err, &unreachable) {
 			t.Errorf("ended with %v", err)
 		}
 	case <-time.After(time.Second):
 		t.Error("not cancelled within a second")
+	}
+}
+
+// A step's time may end before that for connecting: it is the node that was not reached, and the step did not fail there.
+func TestATimeThatEndsWhileConnectingIsTheNodes(t *testing.T) {
+	w := newWorld(t)
+	server := w.server(fleettest.SSHConfig{})
+	server.Freeze()
+	_, err := w.dialer().Node(nodeOf("web-1", server.Addr())).Run(within(t, 50*time.Millisecond), script("true"))
+	contains(t, wantPhase(t, err, PhaseDial).Error(), "web-1", "in the time that was left")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended with %v", err)
 	}
 }
 

@@ -31,7 +31,8 @@ type dialing struct {
 	err     error
 }
 
-// get returns the live connection, or makes one.
+// get returns the live connection, or makes one. Where the time of ctx is up before, the node is unreachable; where it is cancelled, nothing
+// is said of the node.
 func (l *link) get(ctx context.Context) (*connection, error) {
 	l.mu.Lock()
 	if l.conn != nil && !l.conn.ended() {
@@ -57,6 +58,9 @@ func (l *link) get(ctx context.Context) (*connection, error) {
 		if l.dialing == d {
 			l.dialing = nil
 		}
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, l.unreachable(PhaseDial, fmt.Errorf("no connection in the time that was left: %w", context.Cause(ctx)))
 	}
 	return nil, fmt.Errorf("connecting to %s: %w", l.to.name, context.Cause(ctx))
 }

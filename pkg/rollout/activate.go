@@ -156,7 +156,7 @@ func (r *run) bakeNode(n *node, end time.Time) {
 	}
 }
 
-// watch looks at a node until end, and once more at the end. Two looks in a row that fail make it unhealthy.
+// watch looks at a node until end, and once more at the end. Two looks in a row that fail make it a failure, of the class of the second.
 func (r *run) watch(n *node, end time.Time) *Failure {
 	pause := min(bakeInterval, r.plan.Bake/4)
 	for strikes := 0; strikes > 0 || time.Now().Before(end); {
@@ -174,11 +174,7 @@ func (r *run) watch(n *node, end time.Time) *Failure {
 		case strikes == 0:
 			strikes = 1
 		default:
-			failure := failureOf(StepBake, err)
-			if failure.Class == Failed {
-				failure.Class = Unhealthy
-			}
-			return failure
+			return failureOf(StepBake, err)
 		}
 	}
 	return nil

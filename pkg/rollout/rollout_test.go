@@ -175,28 +175,31 @@ func TestAHalfDoneNodeIsTakenUpAgain(t *testing.T) {
 }
 
 func TestBakeSeesAWaveGoBad(t *testing.T) {
-	f := newFakeFleet(3, oldID)
-	checks := 0
-	f.fail = func(n, step, id string) error {
-		if step == "check" {
-			if checks++; checks > 3 {
-				return errors.New("answered 500")
+	for _, class := range []Class{Unreachable, Failed, Unhealthy} {
+		f := newFakeFleet(3, oldID)
+		checks := 0
+		f.fail = func(n, step, id string) error {
+			if step == "check" {
+				if checks++; checks > 3 {
+					return &Failure{Class: class, Text: "as it may be"}
+				}
 			}
+			return nil
 		}
-		return nil
-	}
-	began := time.Time{}
-	outcome, events := play(t, f, func(d *Deployment) { d.Strategy.Bake = time.Minute })
-	if outcome.Status != Restored || f.touched() != "web-1" {
-		t.Fatalf("%s, touched %s", outcome.Status, f.touched())
-	}
-	for _, e := range events {
-		if e.Kind == BakeStarted {
-			began = e.Time
+		began := time.Time{}
+		outcome, events := play(t, f, func(d *Deployment) { d.Strategy.Bake = time.Minute })
+		if outcome.Status != Restored || f.touched() != "web-1" {
+			t.Fatalf("%s, touched %s", outcome.Status, f.touched())
 		}
-		if e.Kind == StepFailed {
-			if e.Failure.Class != Unhealthy || e.Time.Sub(began) > 20*time.Second {
-				t.Errorf("%s after %s", e.Failure.Class, e.Time.Sub(began))
+		if failure := outcome.Nodes[0].Failure; failure.Class != class || failure.Step != StepBake {
+			t.Errorf("the last block calls a node that was %s while it baked %s at %s", class, failure.Class, failure.Step)
+		}
+		for _, e := range events {
+			if e.Kind == BakeStarted {
+				began = e.Time
+			}
+			if e.Kind == StepFailed && (e.Failure.Class != class || e.Time.Sub(began) > 20*time.Second) {
+				t.Errorf("%s after %s, want %s", e.Failure.Class, e.Time.Sub(began), class)
 			}
 		}
 	}
