@@ -28,9 +28,10 @@ cgroup_start() {
 	shift 2
 	(
 		trap '' HUP
+		# The lock (9) is held until the process can be found: a killed up must not start anything behind the back of down.
 		cgroup_enter "$name"
-		exec setsid "$@"
-	) < /dev/null > "$log" 2>&1 9>&- &
+		exec setsid "$@" 9>&-
+	) < /dev/null > "$log" 2>&1 &
 }
 
 # cgroup_kill [NAME]: kills all in the cgroup NAME, or in the whole lab, and waits until it is empty.

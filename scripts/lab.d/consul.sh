@@ -9,12 +9,11 @@ consul_binary() { echo "$dir/made/consul/consul"; }
 consul_start_servers() {
 	local server
 	[ -z "$consul_acl" ] || consul_make_token management
-	for server in $(seq "$consul_servers"); do consul_start_server "$server"; done
+	for server in $(seq "$consul_servers"); do consul_make_server "$server"; consul_start_server "$server"; done
 	[ -z "$consul_acl" ] || consul_make_policies
 }
 
-# consul_start_server NUMBER: also starts one again that was killed, on the data that it left.
-consul_start_server() {
+consul_make_server() {
 	local place=$dir/consul/$1 address=$subnet.$(($1 + 1)) join='' other
 	mkdir -p "$place"
 	for other in $(seq "$consul_servers"); do join+="${join:+, }\"$subnet.$((other + 1))\""; done
@@ -25,6 +24,11 @@ consul_start_server() {
 		  "performance": {"raft_multiplier": 1}, "disable_update_check": true, "log_level": "warn"$(consul_acl_json management)
 		}
 	JSON
+}
+
+# consul_start_server NUMBER: also starts one again that was killed, on the data that it left.
+consul_start_server() {
+	local place=$dir/consul/$1
 	cgroup_start "consul-$1" "$place/log" nsenter --net="/run/netns/$hub" "$(consul_binary)" agent -config-file="$place/consul.json"
 }
 

@@ -2,6 +2,7 @@
 # Ways to break a node, each with its way back. What is broken is written down under the node, so that heal knows.
 
 lab_break() {
+	case ${1-} in server-*) break_server "$@"; return ;; esac
 	need_node "${1-}"
 	local node=$1 kind=${2-}
 	case $kind in
@@ -12,6 +13,8 @@ lab_break() {
 			;;
 		*) fail "break: no kind ${kind:-given}: cut, freeze, kill, drop, reject, loss, bandwidth, latency, disk-full, read-only, memory, cpu and reboot are there" ;;
 	esac
+	[ ! -f "$(node_dir "$node")/faults/$kind" ] || { echo "$node is broken by $kind already"; return; }
+	[ "$kind" = kill ] || node_alive "$node" || fail "$node does not run: scripts/lab heal $node"
 	mkdir -p "$(node_dir "$node")/faults"
 	: > "$(node_dir "$node")/faults/$kind"
 	"break_${kind//-/_}" "$node"
@@ -20,16 +23,22 @@ lab_break() {
 lab_heal() {
 	local node kind
 	if [ "${1-}" = all ]; then
-		for node in $(nodes); do lab_heal "$node"; done
+		need_up
+		for node in $(nodes) $(servers); do lab_heal "$node"; done
 		return
 	fi
+	case ${1-} in server-*) heal_server "$1"; return ;; esac
 	need_node "${1-}"
 	node=$1
 	for kind in $(faults_of "$node"); do
 		"heal_${kind//-/_}" "$node"
 		rm -f "$(node_dir "$node")/faults/$kind"
 	done
-	node_alive "$node" || heal_kill "$node"
+	if ! node_alive "$node"; then
+		# What is left between the end and the start of a reboot starts the node by itself.
+		[ -n "$(cgroup_pids "node-$node")" ] || node_start "$node"
+		wait_for 60 "SSH of $node" node_answers_ssh "$node"
+	fi
 }
 
 faults_of() { [ ! -d "$(node_dir "$1")/faults" ] || find "$(node_dir "$1")/faults" -type f -printf '%f ' ; }
@@ -40,15 +49,41 @@ break_cut() { ip -n "$hub" link set "$1" down; }
 heal_cut() { ip -n "$hub" link set "$1" up; }
 
 break_freeze() { echo 1 > "$(cgroup_unified)/$group/node-$1/cgroup.freeze"; }
-heal_freeze() { echo 0 > "$(cgroup_unified)/$group/node-$1/cgroup.freeze"; }
+heal_freeze() { ! node_alive "$1" || echo 0 > "$(cgroup_unified)/$group/node-$1/cgroup.freeze"; }
 
 break_kill() {
 	cgroup_kill "node-$1"
 	cgroup_remove "node-$1"
 }
-heal_kill() {
-	node_alive "$1" || node_start "$1"
-	wait_for 60 "SSH of $1" node_answers_ssh "$1"
+heal_kill() { :; } # lab_heal starts what does not run, last of all
+
+# Consul's servers, server-1 and up: kill, or freeze, which leaves the port open and answers nothing.
+servers() { find "$dir/consul" -mindepth 1 -maxdepth 1 -type d -printf 'server-%f\n' | sort -V; }
+
+need_server() {
+	need_up
+	[ -d "$dir/consul/${1#server-}" ] || fail "no server $1: $(servers | tr '\n' ' ')"
+}
+
+break_server() {
+	need_server "$1"
+	local number=${1#server-}
+	case ${2-} in
+		kill) cgroup_kill "consul-$number"; cgroup_remove "consul-$number" ;;
+		freeze) echo 1 > "$(cgroup_unified)/$group/consul-$number/cgroup.freeze" ;;
+		*) fail "break: no kind ${2:-given} for a server: kill and freeze are there" ;;
+	esac
+}
+
+heal_server() {
+	need_server "$1"
+	local number=${1#server-}
+	if [ -n "$(cgroup_pids "consul-$number")" ]; then
+		echo 0 > "$(cgroup_unified)/$group/consul-$number/cgroup.freeze"
+	else
+		consul_start_server "$number"
+	fi
+	wait_for 30 "$1" in_hub curl -s -m 2 -o /dev/null "http://$subnet.$((number + 1)):8500/v1/status/peers"
 }
 
 # Rules against what comes in for sshd; what the node sends, and Consul's gossip, still pass.
@@ -91,7 +126,7 @@ break_disk_full() {
 	df --output=size -k "$disk" | tail -n 1 > "$(node_dir "$1")/size"
 	mount -o "remount,size=$((used + 64))k" "$disk"
 }
-heal_disk_full() { mount -o "remount,size=$(($(cat "$(node_dir "$1")/size")))k" "$(node_dir "$1")/disk"; }
+heal_disk_full() { [ ! -f "$(node_dir "$1")/size" ] || mount -o "remount,size=$(($(cat "$(node_dir "$1")/size")))k" "$(node_dir "$1")/disk"; }
 
 heal_done() { rm -f "$(node_dir "$1")/faults/$2"; }
 
@@ -100,9 +135,9 @@ break_read_only() { in_node "$1" 'mountpoint -q /srv || mount --bind /srv /srv; 
 heal_read_only() { ! node_alive "$1" || in_node "$1" '! mountpoint -q /srv || umount /srv'; }
 
 break_memory() { limit "$1" memory memory.limit_in_bytes memory.max $((64 << 20)); }
-heal_memory() { limit "$1" memory memory.limit_in_bytes memory.max -1 max; }
+heal_memory() { ! node_alive "$1" || limit "$1" memory memory.limit_in_bytes memory.max -1 max; }
 break_cpu() { limit "$1" cpu cpu.cfs_quota_us cpu.max 7000 '7000 100000'; }
-heal_cpu() { limit "$1" cpu cpu.cfs_quota_us cpu.max -1 'max 100000'; }
+heal_cpu() { ! node_alive "$1" || limit "$1" cpu cpu.cfs_quota_us cpu.max -1 'max 100000'; }
 
 # limit NODE CONTROLLER V1-FILE V2-FILE V1-VALUE [V2-VALUE]
 limit() {

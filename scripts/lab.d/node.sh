@@ -93,7 +93,7 @@ lab_exec() {
 }
 
 lab_run() {
-	[ -f "$json" ] || fail "the lab is not up: scripts/lab up"
+	need_up
 	export CONSUL_HTTP_ADDR=$consul_url
 	[ ! -f "$dir/consul/token-deployer" ] || export CONSUL_HTTP_TOKEN="${CONSUL_HTTP_TOKEN-$(consul_token deployer)}"
 	exec nsenter --net="/run/netns/$hub" "$@"

@@ -30,7 +30,12 @@ node_zone() { echo "z$(((${1#n} - 1) % 3 + 1))"; }
 # The nodes of the running lab, in order.
 nodes() { [ ! -d "$dir/nodes" ] || find "$dir/nodes" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V; }
 
+need_up() {
+	[ "$(id -u)" = 0 ] || fail "the lab needs root"
+	[ -f "$json" ] || fail "the lab $lab is not up: scripts/lab up"
+}
+
 need_node() {
-	[ -f "$json" ] || fail "the lab is not up: scripts/lab up"
+	need_up
 	[ -n "${1-}" ] && [ -d "$(node_dir "$1")" ] || fail "no node ${1:-named}: $(nodes | tr '\n' ' ')"
 }

@@ -6,9 +6,7 @@ lab_up() {
 	parse_up "$@"
 	local options="$count nodes, $consul_servers servers${consul_acl:+, acl}${tmpfs:+, tmpfs $tmpfs}"
 	lab_check
-	mkdir -p "${dir%/*}"
-	exec 9> "$dir.lock"
-	flock -n 9 || fail "another scripts/lab up or down of the lab $lab is at work: wait for it"
+	take_lock
 	if [ -f "$json" ]; then already_up "$options"; return; fi
 	lab_build
 	clean
@@ -21,20 +19,28 @@ lab_up() {
 	echo "up in $((SECONDS - began)) s: $options. Next: scripts/lab status"
 }
 
+# take_lock keeps other ups and downs of this lab away, as long as this process or a part of it lives.
+take_lock() {
+	mkdir -p "${dir%/*}"
+	exec 9> "$dir.lock"
+	flock -n 9 && [ "$dir.lock" -ef /dev/fd/9 ] || fail "another scripts/lab up or down of the lab $lab is at work: wait for it"
+}
+
 parse_up() {
+	local counted=''
 	while [ $# -gt 0 ]; do
 		case $1 in
-			--servers) consul_servers=${2-}; shift ;;
+			--servers) [ $# -gt 1 ] || fail "--servers: 1 or 3 is expected"; consul_servers=$2; shift ;;
 			--servers=*) consul_servers=${1#*=} ;;
 			--acl) consul_acl=1 ;;
-			--tmpfs) tmpfs=${2-}; shift; [ -n "$tmpfs" ] || fail "--tmpfs: a size such as 512m is expected" ;;
+			--tmpfs) [ $# -gt 1 ] || fail "--tmpfs: a size such as 512m is expected"; tmpfs=$2; shift ;;
 			--tmpfs=*) tmpfs=${1#*=} ;;
 			-*) fail "up: no option $1: see scripts/lab help" ;;
-			*) count=$1 ;;
+			*) [ -z "$counted" ] || fail "up: $1 after $counted: one number of nodes is expected"; counted=$1; count=$1 ;;
 		esac
 		shift
 	done
-	[[ $count =~ ^[0-9]+$ ]] && [ "$count" -ge 1 ] && [ "$count" -le 100 ] || fail "up: $count nodes: a number from 1 to 100 is expected"
+	[[ $count =~ ^[1-9][0-9]{0,2}$ ]] && [ "$count" -le 100 ] || fail "up: $count nodes: a number from 1 to 100 is expected"
 	[[ $consul_servers =~ ^[13]$ ]] || fail "--servers: 1 or 3 is expected, not '$consul_servers'"
 	[[ $tmpfs =~ ^([0-9]+[kmg])?$ ]] || fail "--tmpfs: $tmpfs: a size such as 512m is expected"
 }
@@ -90,9 +96,7 @@ wait_for() {
 
 lab_down() {
 	[ "$(id -u)" = 0 ] || fail "scripts/lab down needs root"
-	mkdir -p "${dir%/*}"
-	exec 9> "$dir.lock"
-	flock -n 9 || fail "another scripts/lab up or down of the lab $lab is at work: wait for it"
+	take_lock
 	clean
 	rm -f "$dir.lock"
 	rmdir --ignore-fail-on-non-empty "${dir%/*}"
