@@ -10,6 +10,7 @@ import (
 const (
 	maxText    = 300
 	maxBody    = 512
+	maxSaid    = 160 // of a body, in an error
 	maxVersion = 80
 )
 

@@ -22,7 +22,7 @@ type UnhealthyError struct {
 func (e *UnhealthyError) Error() string {
 	var failing []string
 	for _, answer := range e.Failing() {
-		failing = append(failing, label(answer.Check)+" "+answer.Text)
+		failing = append(failing, label(answer.Check)+" "+answer.Text+said(answer))
 	}
 	switch {
 	case len(failing) == 0:
@@ -30,7 +30,7 @@ func (e *UnhealthyError) Error() string {
 	case e.AtEnd > 0:
 		failing = append(failing, "then it passed, too late")
 	}
-	return fmt.Sprintf("not healthy within %s: %s (%d of %d passes)", e.elapsed(), strings.Join(failing, "; "), e.Passes, e.Wanted)
+	return fmt.Sprintf("not healthy within %s: %s (%d of %d passes)", e.Elapsed.Round(100*time.Millisecond), strings.Join(failing, "; "), e.Passes, e.Wanted)
 }
 
 // Failing returns the answers that were not OK; none if no round failed and the deadline came first.
@@ -44,20 +44,13 @@ func (e *UnhealthyError) Failing() []Answer {
 	return failing
 }
 
-// Details has one line for each check and, below it, what it said.
-func (e *UnhealthyError) Details() string {
-	var text strings.Builder
-	for _, answer := range e.Answers {
-		fmt.Fprintf(&text, "%s %s (%s)\n", label(answer.Check), answer.Text, answer.Took.Round(time.Millisecond))
-		if answer.Body != "" {
-			fmt.Fprintf(&text, "  %s\n", answer.Body)
-		}
+// said is the service's own reason, where it gave one; a page of markup is none.
+func said(answer Answer) string {
+	if answer.Body == "" || strings.HasPrefix(answer.Body, "<") {
+		return ""
 	}
-	fmt.Fprintf(&text, "%d of %d passes in %s\n", e.Passes, e.Wanted, e.elapsed())
-	return text.String()
+	return ": " + clean(answer.Body, maxSaid)
 }
-
-func (e *UnhealthyError) elapsed() time.Duration { return e.Elapsed.Round(100 * time.Millisecond) }
 
 // label is a check as errors call it. A password in a URL is struck out.
 func label(check config.Check) string {
