@@ -138,8 +138,9 @@ func register(t *testing.T, address string, registrations ...api.CatalogRegistra
 // fake answers the few requests that discovery makes as Consul does, but for filters, which it takes down and ignores.
 type fake struct {
 	acls bool
-	// leaderless makes it answer stale requests alone; silent makes it not answer others at all.
-	leaderless, silent bool
+	// leaderless makes it answer stale requests alone, and others with this; silent makes it not answer them at all.
+	leaderless string
+	silent     bool
 
 	mu      sync.Mutex
 	nodes   map[string]*api.Node
@@ -166,12 +167,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		policy = "deny"
 	}
 	for key, value := range map[string]string{"X-Consul-Default-ACL-Policy": policy, "X-Consul-Index": "18", "X-Consul-LastContact": "3000",
-		"X-Consul-KnownLeader": strconv.FormatBool(!f.leaderless), "Content-Type": "application/json"} {
+		"X-Consul-KnownLeader": strconv.FormatBool(f.leaderless == ""), "Content-Type": "application/json"} {
 		w.Header().Set(key, value)
 	}
 	switch {
-	case f.leaderless && !stale:
-		http.Error(w, "No cluster leader", http.StatusInternalServerError)
+	case f.leaderless != "" && !stale:
+		http.Error(w, f.leaderless, http.StatusInternalServerError)
 	case f.acls && token != "" && token != managementToken:
 		http.Error(w, "ACL not found", http.StatusForbidden)
 	default:

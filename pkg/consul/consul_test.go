@@ -292,7 +292,11 @@ func TestNew(t *testing.T) {
 
 // Without a leader, discovery goes on with what a server knows, and says so once.
 func TestNoLeader(t *testing.T) {
-	for name, consul := range map[string]*fake{"told": {leaderless: true}, "silent": {leaderless: true, silent: true}} {
+	for name, consul := range map[string]*fake{
+		"told":      {leaderless: "No cluster leader"},
+		"just dead": {leaderless: "rpc error getting client: failed to get conn: dial tcp 10.77.0.3:0->10.77.0.2:8300: connect: connection refused"},
+		"silent":    {leaderless: "No cluster leader", silent: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			production := &api.Node{Node: "a", Address: "10.0.0.1", Meta: meta{"environment": "production"}}
 			consul.nodes = map[string]*api.Node{"a": production}

@@ -100,11 +100,13 @@ func (l *lookup) tokenHint() string {
 	return "set CONSUL_HTTP_TOKEN to a token that has: " + l.policy()
 }
 
-// leaderless tells whether Consul may answer a request that allows stale data. Without a quorum, agents fall silent as often as they say so.
+// leaderless tells whether Consul may answer a request that allows stale data. Without a quorum, agents fall silent as often as they say so;
+// between the end of a leader and the next election, servers pass the error of their call to the old one on.
 func leaderless(err error) bool {
 	var status api.StatusError
 	if errors.As(err, &status) {
-		return status.Code == http.StatusInternalServerError && strings.Contains(status.Body, "No cluster leader")
+		return status.Code == http.StatusInternalServerError &&
+			(strings.Contains(status.Body, "No cluster leader") || strings.HasPrefix(status.Body, "rpc error"))
 	}
 	var dial *net.OpError
 	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &dial)
