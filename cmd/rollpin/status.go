@@ -9,7 +9,8 @@ import (
 )
 
 const statusHelp = `Status asks every node what it really runs: the release that its link names, whether the running process is older than that
-link, and the service's health. Nodes are grouped by release, so that a mixed fleet stands out.
+link, and the service's health. Nodes are grouped by release, so that a mixed fleet stands out. What would stop a deployment to a node
+is shown too; it does not make the node unwell.
 
   rollpin status api -e production      one service
   rollpin status -e production          every service of rollpin.yaml

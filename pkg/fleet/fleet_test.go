@@ -43,12 +43,22 @@ func TestStatusSeesWhatDoesNotFit(t *testing.T) {
 			restart: config.Restart{Action: "reload"}},
 		{name: "down", facts: facts(func(f *rollout.Facts) { f.Service.Name = "failed" }), fault: "the service is failed"},
 		{name: "unhealthy", facts: facts(nil), answers: []health.Answer{{Text: "answered 500"}}, fault: "answered 500"},
-		{name: "a link to nothing", facts: facts(func(f *rollout.Facts) { f.Records = nil }), fault: "no finished release"},
+		{name: "a link to nothing", facts: facts(func(f *rollout.Facts) { f.Records = nil }), fault: "no release that rollpin finished"},
 	} {
 		status := statusFrom(c.facts, c.answers, c.restart)
 		if got := strings.Join(status.Faults, "; "); c.fault == "" && got != "" || !strings.Contains(got, c.fault) {
 			t.Errorf("%s: faults %q, want %q", c.name, got, c.fault)
 		}
+	}
+}
+
+func TestStatusTellsWhatWouldStopADeployment(t *testing.T) {
+	missing := rollout.Problem{Text: "there is no python3 in PATH", Hint: "install it"}
+	found := facts(func(f *rollout.Facts) { f.Path, f.Records = "/srv/api", nil })
+	found.Problems = []rollout.Problem{strayLink(found.State), missing}
+	status := statusFrom(found, nil, config.Restart{})
+	if len(status.Problems) != 1 || status.Problems[0] != missing || len(status.Faults) != 1 {
+		t.Errorf("problems %v, faults %q: each thing is told once", status.Problems, status.Faults)
 	}
 }
 

@@ -55,10 +55,7 @@ func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
 		})
 	}
 	if current := state.Current; current != "" && !state.Has(current) {
-		found.Problems = append(found.Problems, rollout.Problem{
-			Text: fmt.Sprintf("%s/current leads to %s, which is no release that rollpin finished", state.Path, current),
-			Hint: "if another tool deploys there, use another path; else remove the link on the node, and deploy",
-		})
+		found.Problems = append(found.Problems, strayLink(state))
 	}
 	for _, id := range slices.Sorted(maps.Keys(state.Records)) {
 		if record := state.Records[id]; record.Package != f.service.Package || record.Manager != f.manager.Name() {
@@ -71,6 +68,14 @@ func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
 		}
 	}
 	return found, nil
+}
+
+// strayLink is the problem of a current that leads to no release.
+func strayLink(s release.State) rollout.Problem {
+	return rollout.Problem{
+		Text: fmt.Sprintf("%s/current leads to %s, which is no release that rollpin finished", s.Path, s.Current),
+		Hint: "if another tool deploys there, use another path; else remove the link on the node, and deploy",
+	}
 }
 
 // problems reads the problem facts; a hint belongs to the problem before it.

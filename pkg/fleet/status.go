@@ -61,12 +61,14 @@ func statusFrom(facts rollout.Facts, answers []health.Answer, restart config.Res
 		}
 	}
 	slices.Sort(s.Kept)
+	stray := strayLink(facts.State) // stands among the faults
+	s.Problems = slices.DeleteFunc(slices.Clone(facts.Problems), func(p rollout.Problem) bool { return p == stray })
 	if s.Release == "" {
 		return s
 	}
 	fault := func(format string, a ...any) { s.Faults = append(s.Faults, fmt.Sprintf(format, a...)) }
 	if !facts.Has(facts.Current) {
-		fault("current names %s, which is no finished release", facts.Current)
+		fault("%s", stray.Text)
 	}
 	if !s.Confirmed {
 		fault("%s became current, but was not seen healthy since: deploy or roll back", s.Version)

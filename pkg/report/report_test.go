@@ -251,6 +251,11 @@ func TestStatus(t *testing.T) {
 	node := func(name, release string, faults ...string) rollout.NodeStatus {
 		return rollout.NodeStatus{Node: name, Release: release, Service: "running", Healthy: "healthy", Confirmed: true, Faults: faults}
 	}
+	unready := func(name string) rollout.NodeStatus {
+		n := node(name, newID)
+		n.Problems = []rollout.Problem{{Text: "there is no python3 in PATH", Hint: "install Python 3.7 or newer on the node"}}
+		return n
+	}
 	for name, c := range map[string]struct {
 		nodes []rollout.NodeStatus
 		well  bool
@@ -260,7 +265,8 @@ func TestStatus(t *testing.T) {
 		"drift": {[]rollout.NodeStatus{node("web-1", newID, "its process is older than the link"), node("web-2", newID)}, false},
 		"silent": {[]rollout.NodeStatus{node("web-1", newID), {Node: "web-2", Error: "connection refused", Hint: "is sshd running?"},
 			{Node: "web-3", Error: "connection refused", Hint: "is sshd running?"}}, false},
-		"empty": {[]rollout.NodeStatus{{Node: "web-1"}}, false},
+		"empty":   {[]rollout.NodeStatus{{Node: "web-1"}}, false},
+		"unready": {[]rollout.NodeStatus{unready("web-10"), unready("web-2"), node("web-3", newID)}, true},
 	} {
 		var out bytes.Buffer
 		s := Status{Service: "api", Environment: "production", Nodes: c.nodes}

@@ -69,6 +69,7 @@ func (s Status) write(b *block) {
 			b.add("  %s %s: %s", b.bad("!"), n.Node, Clean(fault))
 		}
 	}
+	s.writeProblems(b)
 	var silent []rollout.NodeStatus
 	for _, n := range s.Nodes {
 		if n.Error != "" {
@@ -77,6 +78,22 @@ func (s Status) write(b *block) {
 	}
 	for _, group := range fold(silent, func(n rollout.NodeStatus) (string, string) { return n.Node, n.Error }) {
 		b.add("  %s %s: %s", b.bad("!"), some(group.nodes), Clean(group.first.Error))
+		if group.first.Hint != "" {
+			b.add("    %s %s", b.dim("hint:"), Clean(group.first.Hint))
+		}
+	}
+}
+
+// writeProblems says what would stop a deployment.
+func (s Status) writeProblems(b *block) {
+	var problems []rollout.NodeProblem
+	for _, n := range s.Nodes {
+		for _, p := range n.Problems {
+			problems = append(problems, rollout.NodeProblem{Node: n.Node, Problem: p})
+		}
+	}
+	for _, group := range fold(problems, func(p rollout.NodeProblem) (string, string) { return p.Node, p.Text + p.Hint }) {
+		b.add("  %s %s: not ready for a deployment: %s", b.warn("!"), some(group.nodes), Clean(group.first.Text))
 		if group.first.Hint != "" {
 			b.add("    %s %s", b.dim("hint:"), Clean(group.first.Hint))
 		}

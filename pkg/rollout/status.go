@@ -21,6 +21,8 @@ type NodeStatus struct {
 	Kept []string `json:"kept,omitempty"`
 	// Faults are what does not fit together.
 	Faults []string `json:"faults,omitempty"`
+	// Problems would stop a deployment to the node; what runs there may be well all the same.
+	Problems []Problem `json:"problems,omitempty"`
 	// Error is why the node could not be asked, Hint what to do about it.
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
