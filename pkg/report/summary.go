@@ -220,7 +220,7 @@ func (s Summary) commands() []string {
 	}
 	again := fmt.Sprintf("rollpin deploy %s -e %s%s", target, s.Environment, s.Flags)
 	if o.Rollback {
-		again = fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.Flags)
+		again = fmt.Sprintf("rollpin rollback %s -e %s%s%s", s.Service, s.Environment, goal(o), s.Flags)
 	}
 	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
 	// Otherwise it may be the version itself that cannot be had.
@@ -239,6 +239,19 @@ func (s Summary) commands() []string {
 		lines = append(lines, "to go back: "+back)
 	}
 	return lines
+}
+
+// goal names the version that a rollback without one was on its way to: asked again without it, the nodes that are there would go back further.
+func goal(o rollout.Outcome) string {
+	if o.Wanted != "" || o.Release.Version == "" {
+		return ""
+	}
+	for _, n := range o.Nodes {
+		if !n.Left && n.To != "" && n.To != o.Release.ID {
+			return ""
+		}
+	}
+	return " --version " + o.Release.Version
 }
 
 // folded is a group of nodes of which one and the same thing is to be said.

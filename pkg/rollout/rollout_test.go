@@ -325,6 +325,20 @@ func TestAConfirmThatFailsOnTheWayBackIsNoFailure(t *testing.T) {
 	}
 }
 
+func TestANodeThatCannotGoBackIsAskedWhatItRuns(t *testing.T) {
+	f := newFakeFleet(1, oldID)
+	f.fail = func(n, step, id string) error {
+		if step == "healthy" || step == "switch" && id == oldID {
+			return errors.New("read-only file system")
+		}
+		return nil
+	}
+	outcome, _ := play(t, f, nil)
+	if n := outcome.Nodes[0]; n.Undo == nil || !n.Known || n.Runs != newID {
+		t.Errorf("known %t, runs %s, %v", n.Known, n.Runs, n.Undo)
+	}
+}
+
 func TestOnlyWhatWasHealthyBecomesAPredecessor(t *testing.T) {
 	f := newFakeFleet(1, oldID)
 	broken := f.facts["web-1"] // 1.0.5 was left as it is, unhealthy; before it ran 1.0.0

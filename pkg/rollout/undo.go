@@ -27,7 +27,18 @@ func (r *run) putBack(n *node) {
 		step, way = StepWithdraw, r.withdraw
 	}
 	if err := r.step(r.safe, n, step, n.from, func(ctx context.Context) error { return way(ctx, n) }); err != nil {
-		r.update(n, func(n *node) { n.undo = failureOf(step, err) })
+		failure := failureOf(step, err)
+		r.update(n, func(n *node) { n.undo = failure })
+		if failure.Class != Unreachable && !n.known() {
+			r.learn(n)
+		}
+	}
+}
+
+// learn asks a node whose way back failed half way what it runs now.
+func (r *run) learn(n *node) {
+	if facts, err := r.fleet.Probe(r.safe, n.Name); err == nil {
+		r.update(n, func(n *node) { n.runs, n.doubtful = facts.Current, false })
 	}
 }
 
