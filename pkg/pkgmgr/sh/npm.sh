@@ -18,6 +18,7 @@ run_npm() { (cd "$project" && npm "$@") >"$tmp/out" 2>"$tmp/log"; }
 
 # npm_failed WHAT: npm's own errors in one line.
 npm_failed() {
+	not_killed $? "$1"
 	# "npm ERR!" became "npm error" with npm 10.
 	redacted "$tmp/log" | sed -n -e 's/^npm ERR! *//p' -e 's/^npm error *//p' >"$tmp/errors"
 	code=$(sed -n 's/^code //p' "$tmp/errors")

@@ -49,6 +49,7 @@ run_pip() {
 
 # pip_failed WHAT: pip's own errors in one line.
 pip_failed() {
+	not_killed $? "$1"
 	reason=$(redacted "$tmp/log" |
 		sed -n -e '/^ERROR: ResolutionImpossible/d' -e 's/^ERROR: //p' -e 's/^    \([^ ]*==[^ ]*\) from .*/(\1)/p' -e 's/^    \(.* depends on .*\)/\1;/p' |
 		head -n 5 | tr '\n' ' ' | cut -c 1-600)

@@ -13,8 +13,16 @@ export TMPDIR="$tmp"
 # redacted prints a log without the credentials of URLs.
 redacted() { sed 's#//[^/@[:space:]]*@#//****@#g' "$1"; }
 
+# not_killed STATUS WHAT: ends the script if the tool was killed: its own log says nothing of that.
+not_killed() {
+	[ "$1" = 137 ] || return 0
+	fact hint "that is what a node short of memory does: see dmesg there, and give it more or stop something else"
+	die "$2: it was killed (status 137)"
+}
+
 # failed WHAT REASON: ends the script; the end of the tool's own log goes to standard error.
 failed() {
+	not_killed $? "$1"
 	redacted "$tmp/log" | tail -n 40 >&2
 	die "$1: ${2:-$(redacted "$tmp/log" | tail -n 1)}"
 }
