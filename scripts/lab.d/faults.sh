@@ -132,7 +132,7 @@ heal_done() { rm -f "$(node_dir "$1")/faults/$2"; }
 
 in_node() { (lab_exec "$@"); }
 break_read_only() { in_node "$1" 'mountpoint -q /srv || mount --bind /srv /srv; mount -o remount,ro,bind /srv'; }
-heal_read_only() { ! node_alive "$1" || in_node "$1" '! mountpoint -q /srv || umount /srv'; }
+heal_read_only() { ! node_alive "$1" || in_node "$1" '! mountpoint -q /srv || umount --lazy /srv'; }
 
 break_memory() { limit "$1" memory memory.limit_in_bytes memory.max $((64 << 20)); }
 heal_memory() { ! node_alive "$1" || limit "$1" memory memory.limit_in_bytes memory.max -1 max; }
