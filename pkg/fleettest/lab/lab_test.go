@@ -26,18 +26,3 @@ func lab(t *testing.T) *Lab {
 	}
 	return theLab
 }
-
-func TestMainJob(t *testing.T) {
-	t.Parallel()
-	l := lab(t)
-	nodes := l.Take(t, 3)
-	site := l.Site(t, DefaultConfig, nodes)
-	site.Run(t, "deploy", "api==1.0.0", "-e", "production").Expect(t, 0, "3 of 3")
-	ExpectTruth(t, "api", nodes, "1.0.0 1.0.0 1.0.0")
-	site.Run(t, "deploy", "api==1.1.0", "-e", "production").Expect(t, 0, "wave 1 of 2: canary")
-	ExpectTruth(t, "api", nodes, "1.1.0 1.1.0 1.1.0")
-	site.Run(t, "deploy", "api==1.3.0", "-e", "production").Expect(t, 1, "1 node touched", "500")
-	ExpectTruth(t, "api", nodes, "1.1.0 1.1.0 1.1.0")
-	site.Run(t, "rollback", "api", "-e", "production").Expect(t, 0)
-	ExpectTruth(t, "api", nodes, "1.0.0 1.0.0 1.0.0")
-}
