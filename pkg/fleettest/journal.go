@@ -19,6 +19,7 @@ type line struct {
 	at         time.Time
 	unit       string
 	invocation string // of the service that wrote it; empty for its manager's own lines
+	ended      string // for its manager's line about the end of the main process, the invocation
 	stream     string // stdout, stderr, or manager
 	identifier string
 	pid        int

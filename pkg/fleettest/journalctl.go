@@ -3,12 +3,17 @@
 package fleettest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// journalctl answers queries by unit (-u: the service's lines and systemd's own) and by invocation (the service's lines alone).
+// unitProcessExit is the MESSAGE_ID of systemd's line about the end of a unit's process.
+const unitProcessExit = "98e322203f7a4ed290d09fe03c09fe15"
+
+// journalctl answers queries by unit (-u: the service's lines and systemd's own), by invocation (the service's lines alone), and for the ends
+// of a unit's processes.
 func (n *Node) journalctl(c *call) int {
 	query, problem := parseJournalctl(c.args)
 	if problem != "" {
@@ -16,10 +21,15 @@ func (n *Node) journalctl(c *call) int {
 		return 1
 	}
 	found := n.journal.last(query.lines, query.match)
+	if query.reverse {
+		slices.Reverse(found)
+	}
 	for _, l := range found {
 		switch query.output {
 		case "cat":
 			c.printf("%s\n", l.text)
+		case "export":
+			c.printf("MESSAGE=%s\nINVOCATION_ID=%s\n\n", l.text, l.ended)
 		case "short-iso":
 			c.printf("%s %s %s[%d]: %s\n", l.at.Format("2006-01-02T15:04:05-0700"), n.Name, l.identifier, l.pid, l.text)
 		default:
@@ -36,14 +46,14 @@ type journalQuery struct {
 	unit, invocation, output string
 	lines                    int
 	since                    time.Time
-	quiet                    bool
+	quiet, reverse, ends     bool
 }
 
 func (q journalQuery) match(l line) bool {
 	if q.invocation != "" && l.invocation != q.invocation || q.unit != "" && l.unit != q.unit {
 		return false
 	}
-	return !l.at.Before(q.since)
+	return !l.at.Before(q.since) && (!q.ends || l.ended != "")
 }
 
 func parseJournalctl(args []string) (q journalQuery, problem string) {
@@ -66,6 +76,12 @@ func parseJournalctl(args []string) (q journalQuery, problem string) {
 			problem = q.set(name, value)
 		case "_SYSTEMD_INVOCATION_ID":
 			q.invocation = value
+		case "UNIT":
+			q.unit = unitName(value)
+		case "MESSAGE_ID":
+			q.ends = value == unitProcessExit
+		case "-r", "--reverse":
+			q.reverse = true
 		case "-q", "--quiet":
 			q.quiet = true
 		case "--sync":
@@ -84,7 +100,7 @@ func (q *journalQuery) set(name, value string) (problem string) {
 		q.unit = unitName(value)
 	case "-o", "--output":
 		q.output = value
-		if value != "cat" && value != "short" && value != "short-iso" {
+		if value != "cat" && value != "export" && value != "short" && value != "short-iso" {
 			return "Unknown output format '" + value + "'."
 		}
 	case "-n", "--lines":

@@ -14,9 +14,12 @@ import (
 )
 
 // say logs a line of the manager itself.
-func (s *service) say(format string, args ...any) {
+func (s *service) say(format string, args ...any) { s.sayOf("", format, args...) }
+
+// sayOf logs a line of the manager about the end of an invocation.
+func (s *service) sayOf(ended, format string, args ...any) {
 	if s.Manager == Systemd {
-		s.node.journal.add(line{unit: s.Name, stream: "manager", identifier: "systemd", pid: 1, text: fmt.Sprintf(format, args...)})
+		s.node.journal.add(line{unit: s.Name, ended: ended, stream: "manager", identifier: "systemd", pid: 1, text: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -24,11 +27,11 @@ func (s *service) explain(e exit) {
 	switch {
 	case e.err != nil:
 		s.say("%s: Failed at step EXEC spawning %s: %s", s.Name, s.Exec[0], e.reason())
-		s.say("%s: Main process exited, code=exited, status=203/EXEC", s.Name)
+		s.sayOf(s.invocation, "%s: Main process exited, code=exited, status=203/EXEC", s.Name)
 	case e.signal != 0:
-		s.say("%s: Main process exited, code=killed, status=%d/%s", s.Name, e.status, strings.TrimPrefix(unix.SignalName(e.signal), "SIG"))
+		s.sayOf(s.invocation, "%s: Main process exited, code=killed, status=%d/%s", s.Name, e.status, strings.TrimPrefix(unix.SignalName(e.signal), "SIG"))
 	case e.status != 0:
-		s.say("%s: Main process exited, code=exited, status=%d/%s", s.Name, e.status, exitName(e.status))
+		s.sayOf(s.invocation, "%s: Main process exited, code=exited, status=%d/%s", s.Name, e.status, exitName(e.status))
 	}
 	if !e.clean() {
 		s.say("%s: Failed with result '%s'.", s.Name, s.result)

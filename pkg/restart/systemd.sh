@@ -4,12 +4,13 @@ ctl() { SYSTEMD_COLORS=0 systemctl --no-ask-password --no-pager "$@" 2>&1 </dev/
 
 # look: the unit's properties into variables. Old systemds lack some: those stay empty.
 look() {
-	load='' problem='' active='' sub='' result='' restarts=0 status=0 pid='' invocation='' type='' canreload=''
-	shown=$(ctl show -p LoadState -p LoadError -p ActiveState -p SubState -p Result -p NRestarts -p ExecMainStatus -p MainPID \
+	id=$name load='' problem='' active='' sub='' result='' restarts=0 status=0 pid='' invocation='' type='' canreload=''
+	shown=$(ctl show -p Id -p LoadState -p LoadError -p ActiveState -p SubState -p Result -p NRestarts -p ExecMainStatus -p MainPID \
 		-p InvocationID -p Type -p CanReload -- "$name") ||
 		trouble "systemctl: $(last "$shown")" "is systemd the init system of this node, and $name the full name of one unit? Other kinds of restart: supervisor, runit, pm2, command"
 	while IFS='=' read -r key value; do
 		case $key in
+		Id) id=$value ;;
 		LoadState) load=$value ;;
 		LoadError) problem=$value ;;
 		ActiveState) active=$value ;;
@@ -59,12 +60,11 @@ ended() {
 	echo "$ended_how"
 }
 
-# journal ARGUMENTS: messages alone, with no header. Only some users may read them.
-journal() {
-	has journalctl || return 0
-	journalctl --sync >/dev/null 2>&1 </dev/null || :
-	journalctl -q --no-pager -o cat -n "$lines" "$@" 2>/dev/null </dev/null || :
-}
+# journal ARGUMENTS: only some users may read it.
+journal() { ! has journalctl || journalctl -q --no-pager "$@" 2>/dev/null </dev/null || :; }
+
+# messages ARGUMENTS: the last of them alone, with no header.
+messages() { journal -o cat -n "$lines" ${began:+--since "@$began"} "$@"; }
 
 # mark: the time before anything is done, as fine as date can. (--after-cursor loses a line when other units wrote last.)
 mark() {
@@ -72,10 +72,51 @@ mark() {
 	case $began in *[!0-9.]*) began=$(date +%s) ;; esac
 }
 
-# down REASON: the end of a restart that did not hold. -u has the application's lines and systemd's own about the unit.
+# dying: the invocation to read into $dead, and into $how how it ended if systemd has started the unit again: the present one's log stops in the
+# middle of its start then. What died last is known from what systemd wrote of it (since 236).
+dying() {
+	dead=$invocation how=''
+	case $active/$sub/$restarts in failed/* | inactive/* | */auto-restart*) return 0 ;; */ | */0) [ -n "${first-}" ] || return 0 ;; esac
+	record=$(journal -r -n 1 -o export ${began:+--since "@$began"} "UNIT=$id" MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15)
+	dead=$(printf '%s\n' "$record" | sed -n 's/^INVOCATION_ID=//p')
+	how=$(printf '%s\n' "$record" | sed -n 's/^MESSAGE=.*exited, //p')
+	[ "$dead" != "${old-}" ] || how=''
+}
+
+# written: the end of the application's log; where it wrote nothing, systemd's own lines about the unit.
+written() {
+	own=''
+	[ -z "$dead" ] || [ "$dead" = "${old-}" ] || own=$(messages "_SYSTEMD_INVOCATION_ID=$dead")
+	[ -n "$own" ] || own=$(messages -u "$id")
+	[ -z "$own" ] || printf '%s\n' "$own" | log
+}
+
+# leftover: systemd warns of a process that outlived the stop of its unit, and starts the next one beside it, which then cannot have the port.
+leftover() {
+	journal -o cat -n 200 -u "$id" | sed -n 's/.*left-over process \([0-9]*\) (\(.*\)) in control group.*/\1 \2/p' | tail -n 1 |
+		while read -r left called; do
+			[ "$(cat "/proc/$left/comm" 2>/dev/null)" != "$called" ] ||
+				fact hint "process $left ($called) outlived an earlier stop of $id, and may hold its port: on the node: kill $left; KillMode= in the unit lets it live"
+		done
+}
+
+show() {
+	journal --sync >/dev/null
+	dying
+	written
+	leftover
+}
+
+# down REASON: the end of a restart that did not hold.
 down() {
-	journal -u "$name" --since "@$began" | log
+	show
 	die "$1"
+}
+
+# again WHAT: it died and was started again.
+again() {
+	show
+	die "$name died${how:+ ($how)} and $1"
 }
 
 # died: the unit has failed, even if systemd will try again.
@@ -92,8 +133,8 @@ fell() {
 		down "$name failed: $(ended)"
 	fi
 	# A start by hand sets the count to 0; where it does not, it is what it was.
-	[ "$restarts" = 0 ] || [ "$restarts" = "$before" ] || down "$name died and systemd started it again (restarts $restarts)"
-	[ "$invocation" = "$first" ] || down "$name died and was started again"
+	[ "$restarts" = 0 ] || [ "$restarts" = "$before" ] || again "systemd started it again (restarts $restarts)"
+	[ "$invocation" = "$first" ] || again 'was started again'
 }
 
 # hold: about a second of watching. A unit on its way up or down is waited for, and that does not count.
@@ -115,7 +156,7 @@ restart() {
 	# After a start limit systemd refuses every start until this; the restarts before a rollback count as well.
 	ctl reset-failed -- "$name" >/dev/null || :
 	look
-	before=$restarts
+	before=$restarts old=$invocation
 	mark
 	said=$(ctl restart -- "$name") && return 0
 	look
@@ -150,12 +191,7 @@ stop)
 	mark
 	said=$(ctl stop -- "$name") || refused "cannot stop $name: $(last "$said")"
 	;;
-logs)
-	own=''
-	[ -z "$invocation" ] || own=$(journal "_SYSTEMD_INVOCATION_ID=$invocation")
-	[ -n "$own" ] || own=$(journal -u "$name")
-	[ -z "$own" ] || printf '%s\n' "$own" | log
-	;;
+logs) show ;;
 probe)
 	case $active/$sub in
 	failed/* | */auto-restart*) state failed 0 ;;

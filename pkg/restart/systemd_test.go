@@ -2,6 +2,8 @@ package restart
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +65,20 @@ func TestSystemdRestart(t *testing.T) {
 			name:    "was started again, and an old systemd does not count",
 			answers: systemd([]string{unit(), unit(), unit(), unit("InvocationID=bbbb")}),
 			reason:  "api.service died and was started again",
+		},
+		{
+			name: "was started again, and the log is the dead one's",
+			answers: systemd([]string{unit(), unit(), unit(), unit("NRestarts=1", "InvocationID=bbbb")},
+				"journalctl export", "MESSAGE=api.service: Main process exited, code=killed, status=9/KILL\nINVOCATION_ID=dead\n"),
+			reason: "api.service died (code=killed, status=9/KILL) and systemd started it again (restarts 1)", log: trace,
+			called: []string{" _SYSTEMD_INVOCATION_ID=dead"},
+		},
+		{
+			name: "was started again, and only the end of what ran before is known",
+			answers: systemd([]string{unit(), unit(), unit("NRestarts=1", "InvocationID=bbbb")},
+				"journalctl export", "MESSAGE=api.service: Main process exited, code=exited, status=143/n/a\nINVOCATION_ID=aaaa\n"),
+			reason: "api.service died and systemd started it again (restarts 1)", log: trace,
+			avoided: []string{" _SYSTEMD_INVOCATION_ID="},
 		},
 		{name: "keeps an older count", answers: systemd([]string{unit("NRestarts=4")})},
 		{
@@ -161,6 +177,36 @@ func TestSystemdLogsPreferTheApplication(t *testing.T) {
 		facts, _ := n.run(t, script)
 		if !strings.Contains(facts.Text("log"), "Traceback") || !strings.Contains(n.calls(), "-n 5 _SYSTEMD_INVOCATION_ID=aaaa") {
 			t.Errorf("log %q by\n%s", facts.Text("log"), n.calls())
+		}
+	}
+}
+
+func TestSystemdLogsOfAServiceThatKeepsDying(t *testing.T) {
+	script, _ := Logs(config.Restart{Kind: "systemd", Name: "api.service"}, 5)
+	for _, sh := range shells(t) {
+		n := newNode(t, sh, systemd([]string{unit("NRestarts=2", "InvocationID=bbbb")}, "journalctl export", "INVOCATION_ID=dead\n"))
+		n.run(t, script)
+		if !strings.Contains(n.calls(), "-n 5 _SYSTEMD_INVOCATION_ID=dead") {
+			t.Errorf("its log was read by\n%s", n.calls())
+		}
+	}
+}
+
+func TestSystemdLeftoverIsNamed(t *testing.T) {
+	own := strconv.Itoa(os.Getpid())
+	called, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	script, _ := Logs(config.Restart{Kind: "systemd", Name: "api.service"}, 5)
+	for _, sh := range shells(t) {
+		for _, name := range []string{strings.TrimSpace(string(called)), "gone"} {
+			n := newNode(t, sh, systemd([]string{unit()}))
+			n.file(t, "journalctl.cat.1", "api.service: Found left-over process "+own+" ("+name+") in control group while starting unit. Ignoring.\n")
+			facts, _ := n.run(t, script)
+			if hint := facts.Get("hint"); strings.Contains(hint, "kill "+own) != (name != "gone") {
+				t.Errorf("process %s: hint %q", name, hint)
+			}
 		}
 	}
 }
