@@ -60,20 +60,26 @@ func (f *Fleet) Healthy(ctx context.Context, name, id string) error {
 	var dead *rollout.Failure
 	switch {
 	case errors.As(err, &dead):
-		dead.Log = f.logs(ctx, n)
-		return dead
+		return f.explained(ctx, n, dead)
 	case errors.As(err, &unhealthy):
-		return &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err, Log: f.logs(ctx, n)}
+		return f.explained(ctx, n, &rollout.Failure{Class: rollout.Unhealthy, Text: err.Error(), Err: err})
 	}
 	return failureOrNil(n.Name, err)
 }
 
-// Check asks the node once.
+// Check asks the node once. A service that was started again since it was confirmed is not well, whatever it answers now.
 func (f *Fleet) Check(ctx context.Context, name, id string) error {
+	n := f.node(name)
 	for _, answer := range f.Answers(ctx, name, id) {
-		if !answer.OK {
-			return &rollout.Failure{Class: rollout.Unhealthy, Text: answer.Text}
+		switch {
+		case answer.Err != nil:
+			return failure(name, answer.Err)
+		case !answer.OK:
+			return f.explained(ctx, n, &rollout.Failure{Class: rollout.Unhealthy, Text: answer.Text})
 		}
+	}
+	if text := f.changed(ctx, n); text != "" {
+		return f.explained(ctx, n, &rollout.Failure{Class: rollout.Unhealthy, Text: text})
 	}
 	return nil
 }
@@ -88,7 +94,12 @@ func (f *Fleet) Confirm(ctx context.Context, name, id string) error {
 	n := f.node(name)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
-	_, err := f.run(ctx, n, release.Confirm(n.facts.Path, id))
+	script, err := shell.Join("confirm", release.Confirm(n.facts.Path, id), restart.Probe(f.service.Restart))
+	if err != nil {
+		return err
+	}
+	facts, err := f.run(ctx, n, script)
+	n.confirmed = restart.ParseState(facts)
 	return err
 }
 
@@ -127,11 +138,11 @@ func (f *Fleet) want(id string) health.Want {
 	return health.Want{Version: release.VersionOf(id), Same: f.Same}
 }
 
-// logs returns the service's last lines, or nothing: it only adds to an error that is known already.
-func (f *Fleet) logs(ctx context.Context, n *node) []string {
+// explained adds the service's last lines, or nothing: they only add to a failure that is known already.
+func (f *Fleet) explained(ctx context.Context, n *node, failure *rollout.Failure) *rollout.Failure {
 	script, ok := restart.Logs(f.service.Restart, logLines)
 	if !ok {
-		return nil
+		return failure
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
@@ -140,7 +151,8 @@ func (f *Fleet) logs(ctx context.Context, n *node) []string {
 	if errors.As(err, &exit) {
 		result = exit.Result
 	}
-	return result.Facts().All("log")
+	failure.Log, failure.Hint = result.Facts().All("log"), result.Facts().Get("hint")
+	return failure
 }
 
 func failureOrNil(node string, err error) error {

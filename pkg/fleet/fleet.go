@@ -17,6 +17,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/remote"
+	"github.com/rollpin/rollpin/pkg/restart"
 	"github.com/rollpin/rollpin/pkg/rollout"
 	"github.com/rollpin/rollpin/pkg/shell"
 )
@@ -37,17 +38,16 @@ type Fleet struct {
 	nodes      map[string]*node
 
 	mu    sync.Mutex // guards locks
-	locks map[lockKey]pkgmgr.Lock
+	locks map[lockKey]*lockRead
 }
-
-// lockKey says what a lock is for: the lock of one release differs between platforms.
-type lockKey struct{ release, platform string }
 
 type node struct {
 	inventory.Node
 	conn Conn
 	// facts are what Probe found last, kept up to date by the steps that change them; one step at a time works on a node.
 	facts rollout.Facts
+	// confirmed is the service as it was when it had become healthy.
+	confirmed restart.State
 }
 
 // Options are what a fleet is made from.
@@ -79,7 +79,7 @@ func New(o Options) (*Fleet, error) {
 	if err := health.Validate(o.Service.Health.Checks); err != nil {
 		return nil, err
 	}
-	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[lockKey]pkgmgr.Lock{}}
+	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[lockKey]*lockRead{}}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,

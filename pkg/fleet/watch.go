@@ -58,6 +58,20 @@ func died(ctx context.Context, look func(context.Context) restart.State) string 
 	}
 }
 
+// changed says what became of the process that was confirmed, if it is not the one that runs.
+func (f *Fleet) changed(ctx context.Context, n *node) string {
+	if n.confirmed.PID == 0 {
+		return ""
+	}
+	switch now := f.serviceState(ctx, n); {
+	case now.Name == "failed", now.Name == "stopped":
+		return "the service is " + now.Name
+	case now.PID != 0 && now.PID != n.confirmed.PID:
+		return "the service was started again after it had become healthy"
+	}
+	return ""
+}
+
 // serviceState is unknown where it cannot be asked: whoever waits for health sees the fault of the connection.
 func (f *Fleet) serviceState(ctx context.Context, n *node) restart.State {
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
