@@ -73,10 +73,8 @@ func (f *Fleet) resolve(ctx context.Context, version string, found map[string]ro
 		notes = append(notes, said...)
 	}
 	id := release.ID(version, combine(digests))
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for platform, lock := range locks {
-		f.locks[lockKey{id, platform}] = lock
+		f.keepLock(lockKey{id, platform}, lock)
 	}
 	slices.Sort(notes)
 	return rollout.Release{ID: id, Version: version, Packages: packages, Notes: slices.Compact(notes)}, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -97,47 +96,4 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	}
 	n.facts.Records[id] = record
 	return nil
-}
-
-// lockFor returns the lock of release id for a node's platform: the one just resolved, else that of a node which holds the release.
-func (f *Fleet) lockFor(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (pkgmgr.Lock, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	key := lockKey{id, n.facts.Platform}
-	if lock, ok := f.locks[key]; ok {
-		return lock, nil
-	}
-	err := fmt.Errorf("no node of platform %s holds release %s, so its lock is not to be had", n.facts.Platform, id)
-	for _, name := range f.order {
-		record, ok := found[name].Records[id]
-		if !ok || record.Platform != n.facts.Platform {
-			continue
-		}
-		var lock pkgmgr.Lock
-		if lock, err = f.readLock(ctx, name, found[name].Path, record); err == nil {
-			f.locks[key] = lock
-			return lock, nil
-		}
-	}
-	return pkgmgr.Lock{}, err
-}
-
-// lockTimeout bounds reading a lock from a node that holds it; the next holder is asked after it.
-const lockTimeout = 15 * time.Second
-
-func (f *Fleet) readLock(ctx context.Context, holder, path string, record release.Record) (pkgmgr.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	facts, err := f.run(ctx, f.node(holder), release.ReadLock(path, record.ID))
-	if err != nil {
-		return pkgmgr.Lock{}, fmt.Errorf("reading the lock of %s on %s: %w", record.ID, holder, err)
-	}
-	lock, err := f.manager.ParseLock(facts.Text("lock") + "\n")
-	if err != nil {
-		return pkgmgr.Lock{}, fmt.Errorf("reading the lock of %s on %s: %w", record.ID, holder, err)
-	}
-	if lock.Digest() != record.Lock {
-		return pkgmgr.Lock{}, fmt.Errorf("the lock of %s on %s was changed", record.ID, holder)
-	}
-	return lock, nil
 }
