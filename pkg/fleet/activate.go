@@ -78,8 +78,8 @@ func (f *Fleet) Check(ctx context.Context, name, id string) error {
 			return f.explained(ctx, n, &rollout.Failure{Class: rollout.Unhealthy, Text: answer.Text})
 		}
 	}
-	if text := f.changed(ctx, n); text != "" {
-		return f.explained(ctx, n, &rollout.Failure{Class: rollout.Unhealthy, Text: text})
+	if failure := f.changed(ctx, n); failure != nil {
+		return f.explained(ctx, n, failure)
 	}
 	return nil
 }
@@ -138,15 +138,20 @@ func (f *Fleet) want(id string) health.Want {
 	return health.Want{Version: release.VersionOf(id), Same: f.Same}
 }
 
-// explained adds the service's last lines, or nothing: they only add to a failure that is known already.
+// explained adds the service's last lines, or nothing: they only add to a failure that is known already. Where the node is found gone on the
+// way to them, it was the node that was not well.
 func (f *Fleet) explained(ctx context.Context, n *node, failure *rollout.Failure) *rollout.Failure {
 	script, ok := restart.Logs(f.service.Restart, logLines)
-	if !ok {
+	if !ok || failure.Class == rollout.Unreachable {
 		return failure
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
 	result, err := n.conn.Run(ctx, script)
+	if gone := lost(n.Name, err); gone != nil {
+		failure.Class, failure.Text, failure.Hint = gone.Class, failure.Text+"; and the node is gone: "+gone.Text, gone.Hint
+		return failure
+	}
 	var exit *shell.ExitError
 	if errors.As(err, &exit) {
 		result = exit.Result

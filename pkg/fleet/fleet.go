@@ -144,6 +144,15 @@ func failure(node string, err error) *rollout.Failure {
 	return f
 }
 
+// lost is the failure of a node whose connection was lost; nil for any other error, and for none.
+func lost(node string, err error) *rollout.Failure {
+	var unreachable *remote.UnreachableError
+	if !errors.As(err, &unreachable) {
+		return nil
+	}
+	return failure(node, err)
+}
+
 // record describes the release id as this deployment makes it.
 func (f *Fleet) record(id string, n *node, lock pkgmgr.Lock) release.Record {
 	return release.Record{

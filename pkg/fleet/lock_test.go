@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,24 +41,13 @@ func holders(t *testing.T, answer func(ctx context.Context, name string) (string
 		}
 		found[name] = facts
 		f.order = append(f.order, name)
-		f.nodes[name] = &node{Node: inventory.Node{Name: name}, facts: facts, conn: scripted{name, answer}}
+		conn := fakeConn{run: func(ctx context.Context, _ shell.Script) (shell.Result, error) {
+			text, err := answer(ctx, name)
+			return shell.Result{Stdout: text}, err
+		}}
+		f.nodes[name] = &node{Node: inventory.Node{Name: name}, facts: facts, conn: conn}
 	}
 	return f, found
-}
-
-// scripted is a connection whose every script prints what answer returns.
-type scripted struct {
-	name   string
-	answer func(ctx context.Context, name string) (string, error)
-}
-
-func (s scripted) Run(ctx context.Context, _ shell.Script) (shell.Result, error) {
-	text, err := s.answer(ctx, s.name)
-	return shell.Result{Stdout: text}, err
-}
-
-func (s scripted) DialContext(context.Context, string, string) (net.Conn, error) {
-	return nil, errors.New("nobody dials here")
 }
 
 func TestANodeThatHangsHoldsNoLockUp(t *testing.T) {

@@ -23,7 +23,11 @@ func (f *Fleet) watchHealth(ctx context.Context, n *node, wait func(context.Cont
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		if reason := died(ctx, func(ctx context.Context) restart.State { return f.serviceState(ctx, n) }); reason != "" {
+		look := func(ctx context.Context) restart.State {
+			state, _ := f.serviceState(ctx, n) // whoever waits for health sees the fault of the connection
+			return state
+		}
+		if reason := died(ctx, look); reason != "" {
 			cancel(&rollout.Failure{Class: rollout.Failed, Text: reason})
 		}
 	}()
@@ -58,27 +62,31 @@ func died(ctx context.Context, look func(context.Context) restart.State) string 
 	}
 }
 
-// changed says what became of the process that was confirmed, if it is not the one that runs.
-func (f *Fleet) changed(ctx context.Context, n *node) string {
-	if n.confirmed.PID == 0 {
-		return ""
+// changed is what became of the process that was confirmed, if it is not the one that runs, or of the node. Where health checks watch the
+// node and no process was seen, there is nothing to ask.
+func (f *Fleet) changed(ctx context.Context, n *node) *rollout.Failure {
+	if n.confirmed.PID == 0 && len(f.service.Health.Checks) > 0 {
+		return nil
 	}
-	switch now := f.serviceState(ctx, n); {
+	now, err := f.serviceState(ctx, n)
+	switch {
+	case err != nil:
+		return lost(n.Name, err)
 	case now.Name == "failed", now.Name == "stopped":
-		return "the service is " + now.Name
-	case now.PID != 0 && now.PID != n.confirmed.PID:
-		return "the service was started again after it had become healthy"
+		return &rollout.Failure{Class: rollout.Unhealthy, Text: "the service is " + now.Name}
+	case now.PID != 0 && n.confirmed.PID != 0 && now.PID != n.confirmed.PID:
+		return &rollout.Failure{Class: rollout.Unhealthy, Text: "the service was started again after it had become healthy"}
 	}
-	return ""
+	return nil
 }
 
-// serviceState is unknown where it cannot be asked: whoever waits for health sees the fault of the connection.
-func (f *Fleet) serviceState(ctx context.Context, n *node) restart.State {
+// serviceState is unknown where it cannot be asked.
+func (f *Fleet) serviceState(ctx context.Context, n *node) (restart.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
 	result, err := n.conn.Run(ctx, restart.Probe(f.service.Restart))
 	if err != nil {
-		return restart.State{Name: "unknown"}
+		return restart.State{Name: "unknown"}, err
 	}
-	return restart.ParseState(result.Facts())
+	return restart.ParseState(result.Facts()), nil
 }
