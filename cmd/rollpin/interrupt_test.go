@@ -190,3 +190,20 @@ func TestKilledBetweenSwitchAndHealth(t *testing.T) {
 		t.Errorf("rollback of a killed deployment: status %d, the nodes run %s", status, s.links())
 	}
 }
+
+func TestANodeLostWhileItsWaveBakesIsUnreachable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("installs real packages")
+	}
+	t.Parallel()
+	s := startWorld(t, "web-1", "web-2")
+	s.rollpin(t, nil, "deploy", "api==1.0.0", "-e", "production")
+	status, result := s.rollpin(t, func(line string, _ *os.Process) {
+		if strings.Contains(line, "must stay healthy") {
+			s.Nodes[0].SSH.Close()
+		}
+	}, "deploy", "api==1.2.0", "-e", "production", "--bake", "1m")
+	if status != 4 || !strings.Contains(result, "unreachable web-1 at bake: ") || s.links() != "1.2.0 1.0.0" {
+		t.Errorf("status %d, the nodes run %s", status, s.links())
+	}
+}
