@@ -15,6 +15,8 @@ type Offers struct {
 	Versions []Offer
 	// Tags are npm's dist-tags: name to version.
 	Tags map[string]string
+	// Refused are versions that the index has but the node cannot use, each with the reason.
+	Refused map[string]string
 }
 
 // Offer is one version.
@@ -49,7 +51,7 @@ func Choose(m Manager, o Offers, want string, allowYanked bool) (string, error) 
 	}
 	i := slices.IndexFunc(o.Versions, func(offer Offer) bool { return m.Compare(offer.Version, version) == 0 })
 	if i < 0 {
-		return "", &NoVersionError{Package: o.Package, Want: version, Nearest: neighbours(m, o, version)}
+		return "", &NoVersionError{Package: o.Package, Want: version, Reason: o.Refused[version], Nearest: neighbours(m, o, version)}
 	}
 	offer := o.Versions[i]
 	if offer.Yanked && !allowYanked {
@@ -115,6 +117,8 @@ type NoVersionError struct {
 	Package string
 	// Want is the version or the dist-tag; empty if any final version would have done.
 	Want string
+	// Reason is why this node cannot have it; empty where the index has no such version.
+	Reason string
 	// Nearest are up to 5 versions or dist-tags that there are.
 	Nearest []string
 }
@@ -123,6 +127,9 @@ type NoVersionError struct {
 func (e *NoVersionError) Error() string {
 	if e.Want == "" {
 		return fmt.Sprintf("the index offers no final version of %s that this node can use", e.Package)
+	}
+	if e.Reason != "" {
+		return fmt.Sprintf("the index does not offer %s %s to this node: %s", e.Package, e.Want, e.Reason)
 	}
 	return fmt.Sprintf("the index does not offer %s %s to this node", e.Package, e.Want)
 }

@@ -46,7 +46,7 @@ func (pip) ParseOffers(facts shell.Facts) (Offers, error) {
 		}
 	}
 	name := facts.Get("package")
-	return Offers{Package: name, Versions: n.offers(name, files)}, nil
+	return Offers{Package: name, Versions: n.offers(name, files), Refused: n.refused(name, files)}, nil
 }
 
 // offeredFiles collects "page-type TYPE" followed by "page …" for each page, and "file NAME" for files of a find-links folder.

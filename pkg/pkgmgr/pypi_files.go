@@ -2,6 +2,7 @@ package pkgmgr
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -20,7 +21,7 @@ func (n pipNode) offers(project string, files []indexFile) []Offer {
 	place := map[string]int{}
 	for _, f := range files {
 		version, ok := n.version(project, f.name)
-		if !ok || len(n.python.release) > 0 && !allows(f.requiresPython, n.python) {
+		if !ok || n.otherPython(f) {
 			continue
 		}
 		key := version.String()
@@ -39,6 +40,25 @@ func (n pipNode) offers(project string, files []indexFile) []Offer {
 		}
 	}
 	return offers
+}
+
+// otherPython tells whether a file wants another Python than the node's.
+func (n pipNode) otherPython(f indexFile) bool {
+	return len(n.python.release) > 0 && !allows(f.requiresPython, n.python)
+}
+
+// refused says which versions there are only for another Python, and why.
+func (n pipNode) refused(project string, files []indexFile) map[string]string {
+	var refused map[string]string
+	for _, f := range files {
+		if version, ok := n.version(project, f.name); ok && n.otherPython(f) {
+			if refused == nil {
+				refused = map[string]string{}
+			}
+			refused[version.String()] = fmt.Sprintf("it requires Python %s, and the node has %s", f.requiresPython, n.python)
+		}
+	}
+	return refused
 }
 
 // version reads the version out of the name of a wheel or a source distribution; false if the node has no use for the file.

@@ -77,12 +77,14 @@ func TestParseOffers(t *testing.T) {
 	page := packed(htmlPage)
 	facts := shell.Facts{{Key: "package", Value: "acme-api"}, {Key: "source", Value: "1"}, {Key: "python", Value: "3.11.2"},
 		{Key: "page-type", Value: "text/html"}, {Key: "page", Value: page[:40]}, {Key: "page", Value: page[40:]},
-		{Key: "page-type", Value: "application/json"}, {Key: "page", Value: packed(`{"files": [{"filename": "acme_api-1.2-1x-py3-none-any.whl"}]}`)},
+		{Key: "page-type", Value: "application/json"}, {Key: "page", Value: packed(`{"files": [{"filename": "acme_api-1.2-1x-py3-none-any.whl"},
+			{"filename": "acme_api-2.0-py3-none-any.whl", "requires-python": ">=3.99"}]}`)},
 		{Key: "file", Value: "acme_api-1.3-py2.py3-none-any.whl"}, {Key: "file", Value: "acme_api-1.4-cp27-none-any.whl"}, {Key: "file", Value: "other-1.5-py3-none-any.whl"},
 		{Key: "tags", Value: packed("cp311-cp311-linux_x86_64\npy3-none-any")}}
 	o, err := pip{}.ParseOffers(facts)
 	want := Offers{Package: "acme-api", Versions: []Offer{
-		{Version: "1.0"}, {Version: "1.1+local.1", Yanked: true}, {Version: "1.2"}, {Version: "1.3"}}}
+		{Version: "1.0"}, {Version: "1.1+local.1", Yanked: true}, {Version: "1.2"}, {Version: "1.3"}},
+		Refused: map[string]string{"2.0": "it requires Python >=3.99, and the node has 3.11.2"}}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("got %+v (%v), want %+v", o, err, want)
 	}
