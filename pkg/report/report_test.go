@@ -233,6 +233,12 @@ func TestSummaries(t *testing.T) {
 			Nodes: []rollout.NodeOutcome{node("web-1", nil), node("web-2", restored(nil)), node("web-3", untouched)}},
 		"rollback": {Status: rollout.Succeeded, Rollback: true, Release: rollout.Release{ID: oldID, Version: "1.0.0"},
 			Nodes: []rollout.NodeOutcome{node("web-1", func(n *rollout.NodeOutcome) { n.From, n.To, n.Runs = newID, oldID, oldID })}},
+		"rollback-mixed": {Status: rollout.Mixed, Rollback: true, Release: rollout.Release{ID: oldID, Version: "1.0.0"},
+			Nodes: []rollout.NodeOutcome{
+				node("web-1", func(n *rollout.NodeOutcome) { n.From, n.To, n.Runs = newID, oldID, oldID }),
+				node("web-2", func(n *rollout.NodeOutcome) {
+					n.From, n.To, n.Healthy, n.Failure = newID, oldID, false, failure(rollout.Unreachable, rollout.StepSwitch, "connection lost")
+				})}},
 	} {
 		var out bytes.Buffer
 		o.Took = 83 * time.Second
