@@ -108,7 +108,9 @@ clean() {
 	rm -f "$json"
 	cgroup_kill
 	cgroup_remove
-	awk -v dir="$dir/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r | while read -r place; do umount "$place"; done
+	awk -v dir="$dir/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | sort -r | while read -r place; do
+		umount "$place" 2>/dev/null || umount --lazy "$place" # somebody's shell may stand in it
+	done
 	network_down
 	rm -rf "$dir"
 }
