@@ -39,7 +39,7 @@ func newDeploy(s *session) *cobra.Command {
 		Short:   "Take the nodes of a service to a version",
 		Long:    deployHelp,
 		Example: "  rollpin deploy api==1.4.0 -e production",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    usage(oneService),
 		RunE: func(c *cobra.Command, args []string) error {
 			service, version, err := splitVersion(args[0], r.version)
 			if err != nil {

@@ -29,7 +29,7 @@ func newNodes(s *session) *cobra.Command {
 		Short:   "Show what discovery finds",
 		Long:    nodesHelp,
 		Example: "  rollpin nodes -e production --role api",
-		Args:    usage(cobra.NoArgs),
+		Args:    usage(noService),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.output == "json" && format == "table" {
 				format = "json"

@@ -7,8 +7,8 @@ const rollbackHelp = `Rollback takes the nodes of a service back to an earlier r
   rollpin rollback api -e production                    to what ran before the last deployment
   rollpin rollback api -e production --version 1.3.2    to a version that the nodes keep
 
-Without --version, every node that the last deployment activated returns to what that node ran before; nodes that it did not
-reach, or that were put back, run that already and are left alone. It is fast: batches without a canary. Neither a node that
+Without --version, the release that was activated last is undone: every node that runs it returns to what that node ran before it,
+whichever deployment brought it there; nodes that run another release are left alone. It is fast: batches without a canary. Neither a node that
 cannot be reached nor one that fails keeps the others from going back, unless the first batch fails as a whole.
 Run twice, it goes back twice.`
 
@@ -19,7 +19,7 @@ func newRollback(s *session) *cobra.Command {
 		Short:   "Take the nodes of a service back to an earlier release",
 		Long:    rollbackHelp,
 		Example: "  rollpin rollback api -e production",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    usage(oneService),
 		RunE:    func(c *cobra.Command, args []string) error { return r.run(c, args[0]) },
 	}
 	r.target.register(c)

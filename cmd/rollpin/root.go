@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -29,23 +30,34 @@ Exit status:
 
 func newRoot(s *session) *cobra.Command {
 	root := &cobra.Command{
-		Use:               "rollpin",
-		Short:             "Deploy like pip install, roll out like an orchestrator, over SSH",
-		Long:              rootHelp,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		Args:              usage(cobra.NoArgs),
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:     "rollpin",
+		Version: version(),
+		// A slip of two letters is near.
+		SuggestionsMinimumDistance: 2,
+		Short:                      "Deploy like pip install, roll out like an orchestrator, over SSH",
+		Long:                       rootHelp,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableAutoGenTag:          true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return c.Help()
+		},
+		Args:              cobra.ArbitraryArgs,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return s.checkCommon() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if words := c.Flags().Args(); c == root && len(words) > 0 {
+			return unknownCommand(root, words[0])
+		}
 		return usageError{hinted{err, c.CommandPath() + " --help"}}
 	})
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.configFile, "config", "c", "", "configuration `file` (default: rollpin.yaml here or above)")
-	flags.StringVarP(&s.output, "output", "o", "text", "`text|json`: json prints one event or document per line and nothing else")
-	flags.BoolVarP(&s.quiet, "quiet", "q", false, "no progress, only failures and the result")
+	flags.StringVarP(&s.output, "output", "o", "text", "`text|json`: json prints one event per line for a deployment, one document otherwise, and nothing else")
+	flags.BoolVarP(&s.quiet, "quiet", "q", false, "only failures, the result, and a sign of life every 30 s")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "every step on every node")
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
@@ -61,6 +73,34 @@ func (s *session) checkCommon() error {
 		return usageError{errors.New("--timeout is a positive time, such as 30m")}
 	}
 	s.limit()
+	return nil
+}
+
+// unknownCommand is said of the first word, whatever flags stand around it.
+func unknownCommand(root *cobra.Command, word string) error {
+	hint := "rollpin --help"
+	if near := root.SuggestionsFor(word); len(near) > 0 {
+		hint = "rollpin " + near[0]
+	}
+	return usageError{hinted{fmt.Errorf("there is no command %q", word), hint}}
+}
+
+// oneService is the check of commands that take one service.
+func oneService(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("SERVICE is missing: name the service to " + c.Name())
+	}
+	if len(args) > 1 {
+		return fmt.Errorf("one service at a time: %s is too much", strings.Join(args[1:], " "))
+	}
+	return nil
+}
+
+// noService is the check of commands about a whole environment.
+func noService(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no service, only -e ENV and --role ROLE: %s is too much", c.Name(), strings.Join(args, " "))
+	}
 	return nil
 }
 

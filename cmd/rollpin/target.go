@@ -72,7 +72,7 @@ func (t *target) set(flags *pflag.FlagSet, name, key, usage string) {
 // resolve reads the configuration and lays the flags over it.
 func (t *target) resolve(s *session, c *cobra.Command, service string) (config.Target, error) {
 	if t.environment == "" {
-		return config.Target{}, usageError{hinted{fmt.Errorf("no environment"), c.CommandPath() + " SERVICE -e ENV"}}
+		return config.Target{}, usageError{hinted{fmt.Errorf("no environment"), c.Root().Name() + " " + c.Use}}
 	}
 	file, err := s.load()
 	if err != nil {

@@ -40,7 +40,7 @@ rollpin.yaml:2:21: services.api.index_auth: needs the key index beside it: the c
 		{Empty(), Request{Service: "api", Environment: "a"}, `--manager: needed where no rollpin.yaml has it: the package manager, pip or npm
 --path: needed where no rollpin.yaml has it: the service's directory on the node, such as /srv/api
 --restart: needed where no rollpin.yaml has it: how it takes up a release, such as systemd:api.service; none if it needs no restart
-hint: give the flags, or write the service down in rollpin.yaml (rollpin init)`},
+hint: give the flags, or write the service down in rollpin.yaml`},
 		{Empty(), Request{Service: "@acme/api", Environment: "a"},
 			"SERVICE: expected a service's name (up to 63 letters, digits, _, . and -, the first no . or -), got \"@acme/api\""},
 	} {

@@ -95,7 +95,7 @@ func (r *reader) checkComplete(t *tree, s Service) {
 		p := Problem{Place: t.place, Text: key + " is missing: " + what}
 		if t.place.File == "" {
 			p = Problem{Place: Place{Flag: flag}, Text: "needed where no " + FileName + " has it: " + what,
-				Hint: "give the flags, or write the service down in " + FileName + " (rollpin init)"}
+				Hint: "give the flags, or write the service down in " + FileName + ""}
 		}
 		r.problems = append(r.problems, p)
 	}

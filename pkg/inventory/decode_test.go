@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -116,7 +117,7 @@ func TestFileSource(t *testing.T) {
 	if nodes, err = FromFile(path).Nodes(t.Context(), Query{Environment: "p"}); err != nil || len(nodes) != 3 {
 		t.Errorf("every role: got %v, %v", nodes, err)
 	}
-	if _, err = FromFile(path+".not").Nodes(t.Context(), Query{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err = FromFile(path+".not").Nodes(t.Context(), Query{}); !errors.As(err, new(*InvalidError)) || !strings.Contains(err.Error(), ".not: no such file") {
 		t.Errorf("a missing file: %v", err)
 	}
 }

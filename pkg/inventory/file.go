@@ -23,7 +23,7 @@ func (f file) Nodes(ctx context.Context, q Query) ([]Node, error) {
 	}
 	data, err := f.read()
 	if err != nil {
-		return nil, fmt.Errorf("reading the inventory: %w", err)
+		return nil, &InvalidError{[]string{fmt.Sprintf("reading the inventory: %v", err)}}
 	}
 	nodes, err := decode(f.String(), data)
 	if err != nil {

@@ -7,6 +7,8 @@ trap 'rm -rf "$tmp" ${unfinished:+"$unfinished"}' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# Nobody reads on when the connection is gone.
+trap 'exit 141' PIPE
 # Tools that are ended, and old versions of ensurepip, leave their own temporary files behind.
 export TMPDIR="$tmp"
 
