@@ -9,8 +9,8 @@ import (
 	"github.com/rollpin/rollpin/pkg/rollout"
 )
 
-// heartbeat is the longest silence: CI systems end jobs that say nothing.
-const heartbeat = 30 * time.Second
+// heartbeat is the longest silence: CI systems end jobs that say nothing. It is promised within 30 s, and would fall on the end of a bake then.
+const heartbeat = 25 * time.Second
 
 // plain writes one line for each event, with the time since the start, and a heartbeat when there is nothing to say.
 type plain struct {
