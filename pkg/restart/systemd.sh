@@ -63,8 +63,10 @@ ended() {
 # journal ARGUMENTS: only some users may read it.
 journal() { ! has journalctl || journalctl -q --no-pager "$@" 2>/dev/null </dev/null || :; }
 
-# messages ARGUMENTS: the last of them alone, with no header.
-messages() { journal -o cat -n "$lines" ${began:+--since "@$began"} "$@"; }
+# messages ARGUMENTS: the last of them alone, with no header. (With --since, -n gives the first ones.)
+messages() {
+	if [ -n "${began-}" ]; then journal -o cat --since "@$began" "$@" | tail -n "$lines"; else journal -o cat -n "$lines" "$@"; fi
+}
 
 # mark: the time before anything is done, as fine as date can. (--after-cursor loses a line when other units wrote last.)
 mark() {
