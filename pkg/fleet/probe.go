@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollpin/rollpin/pkg/health"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/restart"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -36,6 +37,10 @@ func (f *Fleet) Probe(ctx context.Context, name string) (rollout.Facts, error) {
 	found, err := f.parseFacts(facts)
 	if err != nil {
 		return rollout.Facts{}, err
+	}
+	if err := health.Forbidden(ctx, n.conn, f.service.Health.Checks); err != nil {
+		known := failure(n.Name, err)
+		found.Problems = append(found.Problems, rollout.Problem{Text: known.Text, Hint: known.Hint})
 	}
 	n.facts = found
 	n.facts.Records = maps.Clone(found.Records) // the node's own changes with every step; what was found does not

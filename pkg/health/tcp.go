@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/config"
 )
 
 // tcpProbe passes if somebody listens.
@@ -43,4 +46,37 @@ func dial(ctx context.Context, n Node, address string) (net.Conn, verdict, error
 		return nil, verdict{}, err
 	}
 	return nil, failed("no connection: %v", err), nil
+}
+
+// forbiddenPatience is for one connection: what a check may not reach is told at once.
+const forbiddenPatience = 3 * time.Second
+
+// Forbidden returns why checks could not even be asked, whatever the service does: an sshd that lets nobody connect through it. It is nil
+// where they can, or where that cannot be told now.
+func Forbidden(ctx context.Context, n Node, checks []config.Check) error {
+	probes, err := newProbes(n, checks, Want{})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, forbiddenPatience)
+	defer cancel()
+	for _, p := range probes {
+		address := ""
+		switch p := p.(type) {
+		case *httpProbe:
+			address = p.address()
+		case tcpProbe:
+			address = p.address
+		default:
+			continue
+		}
+		conn, _, fault := dial(ctx, n, address)
+		if conn != nil {
+			_ = conn.Close()
+		}
+		if fault != nil && ctx.Err() == nil {
+			return fault
+		}
+	}
+	return nil
 }
