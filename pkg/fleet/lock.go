@@ -93,13 +93,16 @@ func (f *Fleet) askAny(ctx context.Context, holders []string, id string, found m
 			answers <- lockRead{lock: lock, err: err}
 		}()
 	}
-	var answer lockRead
-	for range holders {
-		if answer = <-answers; answer.err == nil {
-			break
+	first := <-answers
+	for range len(holders) - 1 {
+		if first.err == nil {
+			cancel() // the others are not needed, but waited for
+		}
+		if next := <-answers; first.err != nil {
+			first = next
 		}
 	}
-	return answer.lock, answer.err
+	return first.lock, first.err
 }
 
 func (f *Fleet) readLock(ctx context.Context, holder, path string, record release.Record) (pkgmgr.Lock, error) {
