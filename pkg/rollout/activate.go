@@ -95,9 +95,7 @@ func (r *run) neverSwitched(n *node, err error) bool {
 // bringUp switches, restarts and waits for health. The waiting ends with an interrupt; a switch or restart that has begun gets a moment more.
 func (r *run) bringUp(n *node) error {
 	r.update(n, func(n *node) { n.touched, n.doubtful = true, true })
-	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error {
-		return r.fleet.Switch(ctx, n.Name, Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: r.Rollback || n.from == n.to})
-	})
+	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error { return r.fleet.Switch(ctx, n.Name, r.switchOf(n)) })
 	if err != nil {
 		return err
 	}
@@ -109,7 +107,26 @@ func (r *run) bringUp(n *node) error {
 	if err != nil {
 		return err
 	}
-	return r.step(r.flight, n, StepConfirm, n.to, func(ctx context.Context) error { return r.fleet.Confirm(ctx, n.Name, n.to) })
+	return r.step(r.flight, n, StepConfirm, n.to, func(ctx context.Context) error { return r.confirm(ctx, n) })
+}
+
+// switchOf is how a node comes to its release. A rollback leaves the records of releases as they are: it undoes an activation and is none, so
+// that what is left of one can be rolled back later; and it needs no room on the disk, which may be full of what it undoes.
+func (r *run) switchOf(n *node) Switch {
+	if r.Rollback {
+		return Switch{To: n.to}
+	}
+	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
+}
+
+// confirm writes down that a node is healthy. Where a rollback cannot, the node is back all the same.
+func (r *run) confirm(ctx context.Context, n *node) error {
+	err := r.fleet.Confirm(ctx, n.Name, n.to)
+	if err == nil || !r.Rollback {
+		return err
+	}
+	r.tellUnconfirmed(n, err)
+	return nil
 }
 
 func (r *run) judge(wave plan.Wave) Decision {

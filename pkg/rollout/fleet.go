@@ -68,9 +68,9 @@ type Release struct {
 // Switch says what becomes current.
 type Switch struct {
 	To string
-	// Deployment that activates To; empty when a node is put back, which leaves the record of To as it was.
+	// Deployment that activates To; empty when a node goes back, which leaves the record of To as it was.
 	Deployment string
-	// Previous is recorded as To's predecessor, unless KeepPrevious: then the recorded one stays, as a rollback wants it.
+	// Previous is recorded as To's predecessor, unless KeepPrevious: then the recorded one stays.
 	Previous     string
 	KeepPrevious bool
 }

@@ -416,6 +416,30 @@ func TestRollback(t *testing.T) {
 			t.Errorf("a second rollback goes further back: %s: %s", outcome.Status, f.runs())
 		}
 	})
+	t.Run("of some nodes first, and of the others later", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		play(t, f, func(d *Deployment) { back("")(d); d.Nodes = d.Nodes[:1] })
+		if f.runs() != "1.0.0 1.1.0 1.1.0 1.1.0" {
+			t.Fatalf("some: %s", f.runs())
+		}
+		outcome, _ := play(t, f, func(d *Deployment) { back("")(d); d.ID = "d3" })
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("that cannot write down what it did, as on a full disk", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		f.fail = func(_, step, _ string) error {
+			if step == "confirm" {
+				return errors.New("no space left on device")
+			}
+			return nil
+		}
+		outcome, _ := play(t, f, back(""))
+		if outcome.Status != Succeeded || f.runs() != "1.0.0 1.0.0 1.0.0 1.0.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
 	t.Run("of a mixed fleet leaves the nodes alone that the deployment did not reach", func(t *testing.T) {
 		f := deployed(t, unhealthy("web-2", "1.1.0"), func(d *Deployment) { d.Strategy.OnFailure = "halt" })
 		if f.runs() != "1.1.0 1.1.0 1.1.0 1.0.0" {

@@ -61,9 +61,13 @@ func (r *run) restore(ctx context.Context, n *node) error {
 	}
 	r.update(n, func(n *node) { n.restored = true })
 	if err := r.fleet.Confirm(ctx, n.Name, n.from); err != nil {
-		r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("it is back and healthy, but that could not be written down: %v", err)})
+		r.tellUnconfirmed(n, err)
 	}
 	return nil
+}
+
+func (r *run) tellUnconfirmed(n *node, err error) {
+	r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("it is back and healthy, but that could not be written down: %v", err)})
 }
 
 func (r *run) withdraw(ctx context.Context, n *node) error {
