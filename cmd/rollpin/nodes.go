@@ -20,10 +20,12 @@ For Ansible, make an executable file of two lines and give it to ansible -i:
   #!/bin/sh
   exec rollpin nodes -e production --format ansible`
 
+func nodesFormats() []string { return []string{"table", "json", "ansible", "rundeck"} }
+
 func newNodes(s *session) *cobra.Command {
 	var t target
 	var role, format string
-	formats := []string{"table", "json", "ansible", "rundeck"}
+	formats := nodesFormats()
 	c := &cobra.Command{
 		Use:     "nodes -e ENV [--role ROLE]",
 		Short:   "Show what discovery finds",

@@ -62,6 +62,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	root.AddCommand(newDeploy(s), newRollback(s), newStatus(s), newNodes(s), newVersion(s))
+	s.completions(root.Commands())
 	return root
 }
 

@@ -102,10 +102,18 @@ func parse(name, dir, home string, data []byte) (*File, error) {
 }
 
 // Services returns the names of the services in the file, sorted.
-func (f *File) Services() []string {
+func (f *File) Services() []string { return f.names("services") }
+
+// Environments returns the names of the environments that the file changes something for, sorted; nodes may be in others too.
+func (f *File) Environments() []string { return f.names("environments") }
+
+// Strategies returns the names of the strategies, built in and of the file, sorted.
+func (f *File) Strategies() []string { return f.names("strategies") }
+
+func (f *File) names(section string) []string {
 	var names []string
-	if services := f.root.get("services"); services != nil {
-		for _, e := range services.entries {
+	if named := f.root.get(section); named != nil {
+		for _, e := range named.entries {
 			names = append(names, e.name)
 		}
 	}
