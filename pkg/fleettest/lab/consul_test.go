@@ -99,7 +99,7 @@ func TestConsulDeploy(t *testing.T) {
 	site.Run(t, "deploy", "web==1.0.0", "-e", "real", "--strategy", "parallel").Expect(t, 0, "2 of 2")
 	ExpectTruth(t, "web", nodes, "1.0.0 1.0.0")
 	for _, n := range nodes {
-		if log := n.Must(t, "journalctl -u ssh -o cat"); !strings.Contains(log, "Accepted publickey for deploy") {
+		if log := n.Must(t, "journalctl "+sshd); !strings.Contains(log, "Accepted publickey for deploy") {
 			t.Errorf("%s: nobody logged in as the metadata says:\n%s", n.Name, log)
 		}
 	}

@@ -148,10 +148,16 @@ func (n *Node) Heal(t *testing.T) {
 }
 
 // Truth is what a node really runs, in one line: "VERSION" when the unit is active, the version that its /healthz answers is the one of the
-// link current, and both agree; otherwise the parts that differ.
+// link current, and both agree; otherwise the parts that differ. A unit that systemd is still starting or stopping gets 20 s to end that.
 func (n *Node) Truth(service string) string {
 	port := map[string]string{"api": "8080", "web": "8081"}[service]
 	out, err := n.Exec(`
+		for try in $(seq 40); do
+			case $(systemctl show -p ActiveState --value ` + service + `) in
+			activating|deactivating) sleep 0.5 ;;
+			*) break ;;
+			esac
+		done
 		link=$(readlink /srv/` + service + `/current) || link=none
 		link=${link##*/}
 		state=$(systemctl show -p ActiveState --value ` + service + `)

@@ -157,7 +157,7 @@ func TestProxyJump(t *testing.T) {
 		Expect(t, 4, "no node answered", "no answer from "+behind[0].Address+":22 within 2s")
 	l.Site(t, as(t, "user: deploy, become: sudo, config_file: $SSH_CONFIG, proxy_jump: deploy@"+jump.Address), behind).Run(t, "status", "api", "-e", "production").
 		Expect(t, 4, notYet, "2  "+behind[0].Name+" "+behind[1].Name)
-	if logins := jump.Must(t, "journalctl -q -u ssh -o cat | grep -c 'Accepted publickey for deploy from 10.77.0.1 '"); logins == "0" {
+	if logins := jump.Must(t, "journalctl "+sshd+" | grep -c 'Accepted publickey for deploy from 10.77.0.1 '"); logins == "0" {
 		t.Error("nobody went through the jump host")
 	}
 }
@@ -184,7 +184,7 @@ func TestBusyServer(t *testing.T) {
 	write(t, site.Dir, "inventory.yaml", inventory.String())
 	write(t, site.Dir, "known_hosts", known.String())
 	site.Run(t, "status", "api", "-e", "production").Expect(t, 4, notYet, " 12  door-1 ")
-	if refused := n.Must(t, "journalctl -q -u ssh -o cat | grep -ci -e maxstartups -e 'drop connection' || true"); refused == "0" {
+	if refused := n.Must(t, "journalctl "+sshd+" | grep -ci -e maxstartups -e 'drop connection' || true"); refused == "0" {
 		t.Error("the server turned nobody away")
 	}
 }
