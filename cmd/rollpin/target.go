@@ -3,9 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/consul"
 	"github.com/rollpin/rollpin/pkg/fleet"
@@ -161,15 +164,28 @@ func (s *session) open(c config.Target, nodes []inventory.Node, version, deploym
 	if err != nil {
 		return nil, nil, err
 	}
+	cache := s.cache(c.Cache)
 	opened, err := fleet.New(fleet.Options{
-		Deployment: deployment, Service: c.Service, Version: version, IndexPassword: indexPassword, Nodes: nodes,
+		Deployment: deployment, Service: c.Service, Version: version, IndexPassword: indexPassword, Nodes: nodes, Cache: cache,
 		Connect: func(n inventory.Node) fleet.Conn { return dialer.Node(n) },
 	})
 	if err != nil {
 		_ = dialer.Close()
 		return nil, nil, usageError{err}
 	}
-	return opened, func() { _ = dialer.Close() }, nil
+	return opened, func() {
+		_ = dialer.Close()
+		_ = cache.Close()
+	}, nil
+}
+
+// cache is where releases are kept on this machine. Where there is no home, one for this run alone does.
+func (s *session) cache(c config.Cache) *bundle.Cache {
+	home, err := os.UserCacheDir()
+	if err != nil {
+		home = os.TempDir()
+	}
+	return bundle.Open(filepath.Join(home, "rollpin", "bundles"), c.Size)
 }
 
 // repeat returns the flags that the next command needs to mean the same, " -c FILE --inventory FILE", quoted for a shell.

@@ -10,6 +10,13 @@ type Target struct {
 	Strategy    Strategy
 	Discovery   Discovery
 	SSH         SSH
+	Cache       Cache
+}
+
+// Cache says how releases are kept on this machine.
+type Cache struct {
+	// Size is how many bytes the archives of releases may take; 2 GiB by default.
+	Size int64
 }
 
 // Discovery says where nodes come from: exactly one of File, Exec and Consul is set.
@@ -78,6 +85,10 @@ type Service struct {
 	AllowSource, AllowScripts bool
 	// AllowYanked accepts a yanked version that was asked for by number.
 	AllowYanked bool
+	// Install is once (the default: one node of each platform installs, the others get its files) or each (every node installs from the lock).
+	Install string
+	// Share is copy (the default) or hardlink: how files that did not change come from a release that a node has.
+	Share string
 	// Path is the service's directory on the node: absolute, or under the log-in user's home with a leading ~/, which Become forbids.
 	Path string
 	// Keep is how many releases stay on a node, 1 or more; 5 by default.

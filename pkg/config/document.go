@@ -8,6 +8,7 @@ type document struct {
 	SSH        SSH
 	Services   map[string]deployed
 	Strategies map[string]Strategy
+	Cache      Cache
 	// environments are read one by one, each laid over the rest.
 	environments map[string]environment
 }
@@ -28,6 +29,7 @@ func documentKeys() kind[document] {
 		key("ssh", sshKeys(), func(d *document) *SSH { return &d.SSH }),
 		key("services", named(serviceName(), serviceKeys(), defaultService()), func(d *document) *map[string]deployed { return &d.Services }),
 		key("strategies", named(word("a strategy's name"), strategyKeys(), defaultStrategy()), func(d *document) *map[string]Strategy { return &d.Strategies }),
+		key("cache", cacheKeys(), func(d *document) *Cache { return &d.Cache }),
 		key("environments", named(environmentName(), environmentKeys(), environment{}), func(d *document) *map[string]environment { return &d.environments }),
 	)
 }
@@ -60,6 +62,8 @@ func serviceKeys() kind[deployed] {
 		key("allow_source", boolean(), func(s *Service) *bool { return &s.AllowSource }),
 		key("allow_scripts", boolean(), func(s *Service) *bool { return &s.AllowScripts }),
 		key("allow_yanked", boolean(), func(s *Service) *bool { return &s.AllowYanked }),
+		key("install", enum("once", "each"), func(s *Service) *string { return &s.Install }),
+		key("share", enum("copy", "hardlink"), func(s *Service) *string { return &s.Share }),
 		key("path", nodePath(), func(s *Service) *string { return &s.Path }),
 		key("keep", integer(1, 1000), func(s *Service) *int { return &s.Keep }),
 		key("min_free", byteSize(), func(s *Service) *int64 { return &s.MinFree }),
@@ -74,6 +78,8 @@ func serviceKeys() kind[deployed] {
 func defaultService() deployed {
 	return deployed{Service: Service{
 		Python:   "python3",
+		Install:  "once",
+		Share:    "copy",
 		Keep:     5,
 		MinFree:  256 << 20,
 		Health:   defaultHealth(),
@@ -100,6 +106,10 @@ func indexAuthKeys() kind[IndexAuth] {
 			r.fail(t, "expected password_env or password_file: where the password or token is")
 		}
 	})
+}
+
+func cacheKeys() kind[Cache] {
+	return object("cache", key("size", byteSize(), func(c *Cache) *int64 { return &c.Size }))
 }
 
 func timeoutsKeys() kind[Timeouts] {

@@ -41,9 +41,9 @@ var mainJob = []Flag{
 
 func TestDefaults(t *testing.T) {
 	want := Target{
-		Environment: "production",
+		Environment: "production", Cache: Cache{Size: 2 << 30},
 		Service: Service{
-			Name: "api", Role: "api", Package: "api", Manager: "pip", Python: "python3", Path: "/srv/api", Keep: 5, MinFree: 256 << 20,
+			Name: "api", Role: "api", Package: "api", Manager: "pip", Python: "python3", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Install: "once", Share: "copy",
 			Restart:  Restart{Kind: "systemd", Name: "api.service", Action: "restart"},
 			Health:   Health{Passes: 3, Interval: time.Second, Timeout: time.Minute},
 			Timeouts: Timeouts{Stage: 10 * time.Minute, Restart: time.Minute},
@@ -64,10 +64,10 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	}
 	got := mustResolve(t, f, "nowhere")
 	want := Target{
-		Environment: "nowhere",
+		Environment: "nowhere", Cache: Cache{Size: 2 << 30},
 		Service: Service{
 			Name: "api", Role: "api", Package: "acme-api", Manager: "pip", Index: "https://pypi.internal/simple",
-			IndexAuth: IndexAuth{User: "deploy", PasswordEnv: "PYPI_PASSWORD"}, Python: "python3.12", Path: "/srv/api", Keep: 5, MinFree: 256 << 20,
+			IndexAuth: IndexAuth{User: "deploy", PasswordEnv: "PYPI_PASSWORD"}, Python: "python3.12", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Install: "once", Share: "copy",
 			Restart: Restart{Kind: "systemd", Name: "api.service", Action: "restart"},
 			Health: Health{Passes: 3, Interval: time.Second, Timeout: time.Minute, Checks: []Check{{
 				Kind: "http", Target: "https://127.0.0.1:8443/healthz",

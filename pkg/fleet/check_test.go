@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -25,6 +26,13 @@ type fakeConn struct {
 
 func (c fakeConn) Run(ctx context.Context, s shell.Script) (shell.Result, error) {
 	return c.run(ctx, s)
+}
+
+func (fakeConn) Send(context.Context, string, io.ReaderAt, int64) error {
+	return errors.New("nothing can be sent")
+}
+func (fakeConn) Fetch(context.Context, string, io.Writer) error {
+	return errors.New("nothing can be fetched")
 }
 
 func (c fakeConn) DialContext(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }

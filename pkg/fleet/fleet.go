@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"strings"
 	"sync"
 
+	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/health"
 	"github.com/rollpin/rollpin/pkg/inventory"
@@ -26,6 +28,8 @@ import (
 type Conn interface {
 	Run(ctx context.Context, s shell.Script) (shell.Result, error)
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Send(ctx context.Context, file string, source io.ReaderAt, size int64) error
+	Fetch(ctx context.Context, file string, target io.Writer) error
 }
 
 // Fleet is the nodes of one service. It implements rollout.Fleet.
@@ -37,8 +41,13 @@ type Fleet struct {
 	order      []string
 	nodes      map[string]*node
 
-	mu    sync.Mutex // guards locks
-	locks map[lockKey]*lockRead
+	cache *bundle.Cache
+	ahead bool
+
+	mu        sync.Mutex // guards the rest
+	locks     map[lockKey]*lockRead
+	bits      map[bitsKey]*bits
+	manifests map[string]release.Manifest // by digest
 }
 
 type node struct {
@@ -55,6 +64,10 @@ type Options struct {
 	// Deployment is the id that is written on the nodes.
 	Deployment string
 	Service    config.Service
+	// Cache keeps the files of releases.
+	Cache *bundle.Cache
+	// Ahead: releases are staged for a later deployment.
+	Ahead bool
 	// Version is what was asked for, to be refused before anything is connected if it cannot be one; empty for any.
 	Version string
 	// IndexPassword is the index's password or token; empty for none.
@@ -79,7 +92,10 @@ func New(o Options) (*Fleet, error) {
 	if err := health.Validate(o.Service.Health.Checks); err != nil {
 		return nil, err
 	}
-	f := &Fleet{service: o.Service, deployment: o.Deployment, manager: manager, nodes: map[string]*node{}, locks: map[lockKey]*lockRead{}}
+	f := &Fleet{
+		service: o.Service, deployment: o.Deployment, manager: manager, cache: o.Cache, ahead: o.Ahead, nodes: map[string]*node{},
+		locks: map[lockKey]*lockRead{}, bits: map[bitsKey]*bits{}, manifests: map[string]release.Manifest{},
+	}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,
@@ -157,8 +173,14 @@ func lost(node string, err error) *rollout.Failure {
 func (f *Fleet) record(id string, n *node, lock pkgmgr.Lock) release.Record {
 	return release.Record{
 		ID: id, Service: f.service.Name, Package: f.service.Package, Manager: f.manager.Name(), Version: release.VersionOf(id),
-		Platform: n.facts.Platform, Lock: lock.Digest(), Staged: f.deployment,
+		Platform: n.facts.Platform, Interpreter: n.facts.Interpreter, Lock: lock.Digest(), Staged: f.deployment, Ahead: f.ahead,
 	}
+}
+
+// unfit tells whether the parts that a node put together did not make the release.
+func unfit(err error) bool {
+	var exit *shell.ExitError
+	return errors.As(err, &exit) && exit.Result.Facts().Get("unfit") != ""
 }
 
 func (f *Fleet) node(name string) *node {

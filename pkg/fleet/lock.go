@@ -29,7 +29,8 @@ func (f *Fleet) keepLock(key lockKey, lock pkgmgr.Lock) {
 	close(f.locks[key].done)
 }
 
-// lockFor returns the lock of release id for a node's platform: the one just resolved, else that of nodes which hold the release.
+// lockFor returns the lock of release id for a node's platform: the one just resolved, else that of nodes which hold the release, else the one
+// that the cache remembers.
 func (f *Fleet) lockFor(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (pkgmgr.Lock, error) {
 	key := lockKey{id, n.facts.Platform}
 	f.mu.Lock()
@@ -76,8 +77,11 @@ func (f *Fleet) askHolders(ctx context.Context, key lockKey, found map[string]ro
 	err = fmt.Errorf("no node of platform %s holds release %s, so its lock is not to be had", key.platform, key.release)
 	for some := range slices.Chunk(holders, asked) {
 		if lock, err = f.askAny(ctx, some, key.release, found); err == nil || ctx.Err() != nil {
-			break
+			return lock, err
 		}
+	}
+	if remembered, ok := f.cachedLock(key); ok {
+		return remembered, nil
 	}
 	return lock, err
 }

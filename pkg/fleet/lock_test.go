@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -31,7 +32,7 @@ func holders(t *testing.T, answer func(ctx context.Context, name string) (string
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &Fleet{manager: manager, nodes: map[string]*node{}, locks: map[lockKey]*lockRead{}}
+	f := &Fleet{cache: bundle.Open(t.TempDir(), 0), manager: manager, nodes: map[string]*node{}, locks: map[lockKey]*lockRead{}}
 	found := map[string]rollout.Facts{}
 	for i := range 6 {
 		name := fmt.Sprintf("web-%d", i+1)

@@ -52,7 +52,7 @@ func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
 	if err != nil {
 		return rollout.Facts{}, fmt.Errorf("reading %s: %w", f.service.Path, err)
 	}
-	found := rollout.Facts{State: state, Platform: facts.Get("platform"), Service: restart.ParseState(facts), Problems: problems(facts)}
+	found := rollout.Facts{State: state, Platform: facts.Get("platform"), Interpreter: facts.Get("interpreter"), Service: restart.ParseState(facts), Problems: problems(facts)}
 	if found.Free >= 0 && found.Free < f.service.MinFree {
 		found.Problems = append(found.Problems, rollout.Problem{
 			Text: fmt.Sprintf("%s has %s free, %s are needed", state.Path, size(found.Free), size(f.service.MinFree)),

@@ -12,42 +12,35 @@ import (
 	"github.com/rollpin/rollpin/pkg/shell"
 )
 
-// Stage puts release id on a node, beside the running one, installed from the lock and compared with it. A release that is there already
-// is verified against its digest; one that no longer matches, or was made for another platform, is made anew, unless it runs.
-func (f *Fleet) Stage(ctx context.Context, name, id string, found map[string]rollout.Facts) error {
+// Stage puts release id on a node, beside the running one, and sees that it is what it should be. A release that is there already is
+// verified against its digest; one that no longer matches, or was made for another platform, is made anew, unless it runs.
+func (f *Fleet) Stage(ctx context.Context, name, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
 	n := f.node(name)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
 	record, there := n.facts.Records[id]
-	var unfit error
-	if there {
-		if unfit = f.verify(ctx, n, record); unfit == nil {
-			return nil
-		}
-		if !remakeable(unfit) || ctx.Err() != nil {
-			return unfit
-		}
-		if n.facts.Current == id {
-			return &rollout.Failure{Class: rollout.Failed, Err: unfit, Text: "the release that is current cannot be used: " + unfit.Error(),
-				Hint: "deploy another version to the node first, then this one again"}
-		}
-	}
-	lock, err := f.lockFor(ctx, n, id, found)
-	if err != nil {
-		return err
-	}
 	if !there {
-		return f.install(ctx, n, id, lock)
+		return f.put(ctx, n, id, found)
 	}
-	return f.remake(ctx, n, id, lock)
+	unfit := f.verify(ctx, n, record)
+	switch {
+	case unfit == nil:
+		return rollout.Staged{How: "present"}, nil
+	case !remakeable(unfit) || ctx.Err() != nil:
+		return rollout.Staged{}, unfit
+	case n.facts.Current == id:
+		return rollout.Staged{}, &rollout.Failure{Class: rollout.Failed, Err: unfit, Text: "the release that is current cannot be used: " + unfit.Error(),
+			Hint: "deploy another version to the node first, then this one again"}
+	}
+	return f.remake(ctx, n, id, found)
 }
 
 // errPlatform says that a release was made for another platform.
 var errPlatform = errors.New("it was made for another platform")
 
 func (f *Fleet) verify(ctx context.Context, n *node, record release.Record) error {
-	if record.Platform != n.facts.Platform {
-		return fmt.Errorf("%w: %s, and the node is %s now", errPlatform, record.Platform, n.facts.Platform)
+	if record.Platform != n.facts.Platform || record.Interpreter != n.facts.Interpreter {
+		return fmt.Errorf("%w: %s %s, and the node is %s %s now", errPlatform, record.Platform, record.Interpreter, n.facts.Platform, n.facts.Interpreter)
 	}
 	_, err := f.run(ctx, n, release.Verify(n.facts.Path, record))
 	return err
@@ -59,16 +52,43 @@ func remakeable(err error) bool {
 	return errors.Is(err, errPlatform) || errors.As(err, &exit) && exit.Result.Facts().Get("damaged") != ""
 }
 
-// remake installs a release again at its path. Until that is done the old one stays aside, and comes back if it fails.
-func (f *Fleet) remake(ctx context.Context, n *node, id string, lock pkgmgr.Lock) error {
+// remake puts a release anew at its path. Until that is done the old one stays aside, and comes back if it fails.
+func (f *Fleet) remake(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
 	if _, err := f.run(ctx, n, release.Aside(n.facts.Path, id)); err != nil {
-		return err
+		return rollout.Staged{}, err
 	}
-	installErr := f.install(ctx, n, id, lock)
+	delete(n.facts.Records, id)
+	staged, putErr := f.put(ctx, n, id, found)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.service.Timeouts.Restart)
 	defer cancel()
 	_, err := f.run(ctx, n, release.Unaside(n.facts.Path, id))
-	return cmp.Or(installErr, err)
+	return staged, cmp.Or(putErr, err)
+}
+
+// put makes the release on a node that has none of it: from the files of another node, or from the lock.
+func (f *Fleet) put(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
+	if f.service.Install == "each" {
+		if err := f.installFromLock(ctx, n, id, found); err != nil {
+			return rollout.Staged{}, err
+		}
+		return rollout.Staged{How: "built"}, nil
+	}
+	bits, built, err := f.bitsFor(ctx, n, id, found)
+	switch {
+	case err != nil:
+		return rollout.Staged{}, err
+	case built:
+		return rollout.Staged{How: "built", Bytes: bits.Bytes}, nil
+	}
+	return f.ship(ctx, n, bits)
+}
+
+func (f *Fleet) installFromLock(ctx context.Context, n *node, id string, found map[string]rollout.Facts) error {
+	lock, err := f.lockFor(ctx, n, id, found)
+	if err != nil {
+		return err
+	}
+	return f.install(ctx, n, id, lock)
 }
 
 func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Lock) error {
@@ -82,11 +102,16 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	if err := f.manager.Verify(lock, installed); err != nil {
 		return err
 	}
-	finish, err := release.Finish(n.facts.Path, f.record(id, n, lock), lock.Text)
+	finish, err := release.Finish(n.facts.Path, f.record(id, n, lock), lock.Text, release.FileDate)
 	if err != nil {
 		return err
 	}
-	facts, err := f.run(ctx, n, finish)
+	return f.keepRecord(ctx, n, finish)
+}
+
+// keepRecord runs a script that ends with a finished release, and takes note of it.
+func (f *Fleet) keepRecord(ctx context.Context, n *node, s shell.Script) error {
+	facts, err := f.run(ctx, n, s)
 	if err != nil {
 		return err
 	}
@@ -94,6 +119,6 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	if err != nil {
 		return err
 	}
-	n.facts.Records[id] = record
+	n.facts.Records[record.ID] = record
 	return nil
 }

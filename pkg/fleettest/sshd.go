@@ -34,6 +34,8 @@ type SSHConfig struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Listen is the address to listen on; 127.0.0.1:0 by default.
 	Listen string
+	// NoSFTP refuses the subsystem sftp, as a server without it does.
+	NoSFTP bool
 }
 
 // SSHServer is a running SSH server. Its methods may be called from several goroutines.
@@ -48,6 +50,8 @@ type SSHServer struct {
 	conns                    map[net.Conn]bool
 	closed                   bool
 	logins, commands, refuse int
+	// sent is how many bytes came over SFTP; cutAfter is the number at which the connections are cut, 0 for never.
+	sent, cutAfter int64
 }
 
 // ListenSSH starts a server; Close ends it.
@@ -122,6 +126,33 @@ func (s *SSHServer) Cut() {
 	defer s.mu.Unlock()
 	for conn := range s.conns {
 		_ = conn.Close()
+	}
+}
+
+// Sent is how many bytes of SFTP the server received so far.
+func (s *SSHServer) Sent() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+// CutAfter cuts all connections, once, when the server has received n more bytes of SFTP.
+func (s *SSHServer) CutAfter(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cutAfter = s.sent + n
+}
+
+func (s *SSHServer) received(n int) {
+	s.mu.Lock()
+	s.sent += int64(n)
+	cut := s.cutAfter > 0 && s.sent >= s.cutAfter
+	if cut {
+		s.cutAfter = 0
+	}
+	s.mu.Unlock()
+	if cut {
+		s.Cut()
 	}
 }
 

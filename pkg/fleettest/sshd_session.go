@@ -4,6 +4,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -61,6 +62,23 @@ func (s *SSHServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 			}
 			finishing.Go(func() { attend(channel, started) })
 			continue
+		case "subsystem":
+			var subsystem struct{ Name string }
+			if running != nil || ssh.Unmarshal(request.Payload, &subsystem) != nil || subsystem.Name != "sftp" || s.config.NoSFTP {
+				break
+			}
+			server, err := sftp.NewServer(s.metered(channel), sftp.WithServerWorkingDirectory(s.config.Dir))
+			if err != nil {
+				break
+			}
+			if request.WantReply {
+				_ = request.Reply(true, nil)
+			}
+			finishing.Go(func() {
+				_ = server.Serve() // its end is the client's
+				_ = channel.Close()
+			})
+			continue
 		case "signal":
 			var signal struct{ Name string }
 			ok = running != nil && ssh.Unmarshal(request.Payload, &signal) == nil && running.signal(signal.Name)
@@ -74,6 +92,22 @@ func (s *SSHServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 	_ = channel.Close()
 	finishing.Wait()
+}
+
+// metered counts what the client sends over SFTP, and cuts the connection where CutAfter says so.
+func (s *SSHServer) metered(channel ssh.Channel) io.ReadWriteCloser {
+	return &meter{Channel: channel, server: s}
+}
+
+type meter struct {
+	ssh.Channel
+	server *SSHServer
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.Channel.Read(p)
+	m.server.received(n)
+	return n, err
 }
 
 // attend carries a command's input and output and tells its end. Like sshd it keeps the channel open for as long as anything holds the output.

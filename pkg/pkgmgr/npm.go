@@ -22,6 +22,9 @@ type npm struct{}
 // Name is npm.
 func (npm) Name() string { return "npm" }
 
+// Movable is true: node_modules has relative paths alone.
+func (npm) Movable() bool { return true }
+
 // npmName is a name, with or without a scope. Capitals are no longer given out, but old packages have them.
 const npmName = `(?:@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*`
 

@@ -16,6 +16,9 @@ type pip struct{}
 // Name is pip.
 func (pip) Name() string { return "pip" }
 
+// Movable is false: the scripts of a venv begin with its path.
+func (pip) Movable() bool { return false }
+
 // pypiName is the name of a project, PEP 508.
 var pypiName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 

@@ -39,8 +39,10 @@ type Manager interface {
 	Normalize(version string) (string, error)
 	// Compare orders normalised versions: negative if a is older than b, 0 for two spellings of one version.
 	Compare(a, b string) int
-	// Probe looks at the node and writes nothing. Facts: platform STRING (releases of one platform may be copied between nodes),
-	// versions of the tools, and for each obstacle "problem TEXT" followed by "hint TEXT".
+	// Movable tells whether a release may stand at another path than where it was installed.
+	Movable() bool
+	// Probe looks at the node and writes nothing. Facts: platform STRING (releases of one platform may be copied between nodes that have
+	// the same interpreter, if it names one: interpreter PATH), versions of the tools, and for each obstacle "problem TEXT" followed by "hint TEXT".
 	Probe(s Source) shell.Script
 	// Offers asks the index, from the node and with the node's own configuration.
 	Offers(s Source) shell.Script

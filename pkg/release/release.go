@@ -4,9 +4,9 @@
 //	PATH/releases/2.4.1-3f9a1c2b/               a venv or an npm project, built at this very path
 //	PATH/releases/2.4.1-3f9a1c2b/release.json   what it is; written last, so that an interrupted staging never looks like a release
 //	PATH/releases/2.4.1-3f9a1c2b/rollpin.lock   the lock that it was made from
-//	PATH/releases/2.4.1-3f9a1c2b/files.sha256   the digest of every file, as sha256sum prints and checks them
-//	PATH/releases/2.4.1-3f9a1c2b/files.links    the target of every symbolic link
+//	PATH/releases/2.4.1-3f9a1c2b/rollpin.manifest   every directory, file and link, with modes and digests
 //	PATH/.rollpin/confirmed                     the release that was last seen healthy here
+//	PATH/.rollpin/incoming, outgoing, aside-*   what is on its way, or was left there by a run that ended half way
 package release
 
 import (
@@ -26,9 +26,10 @@ type Record struct {
 	Package string `json:"package"`
 	Manager string `json:"manager"`
 	Version string `json:"version"`
-	// Platform is the fingerprint of the node that it was installed on.
-	Platform string `json:"platform"`
-	// Lock is the SHA-256 of the lock, Digest that of files.sha256 and files.links; both in hex.
+	// Platform is the fingerprint of the node that it was installed on, Interpreter the program that it was built for; empty for none.
+	Platform    string `json:"platform"`
+	Interpreter string `json:"interpreter,omitempty"`
+	// Lock is the SHA-256 of the lock, Digest that of the manifest; both in hex.
 	Lock   string `json:"lock"`
 	Digest string `json:"digest"`
 	// Previous is the release that was current and healthy before this one was last activated by a deploy; empty for none.
@@ -37,6 +38,8 @@ type Record struct {
 	Deployment string `json:"deployment,omitempty"`
 	// Staged is the deployment that put the release here. Deployment ids sort by time.
 	Staged string `json:"staged"`
+	// Ahead: it was staged by itself, to be activated by a later deployment.
+	Ahead bool `json:"ahead,omitempty"`
 }
 
 // schema is that of the records that this rollpin writes; records of a newer one are left alone.
@@ -72,6 +75,8 @@ type State struct {
 	Records map[string]Record
 	// Leftovers are directories of releases that never came to their end, sorted.
 	Leftovers []string
+	// Debris is what runs that ended half way left under .rollpin: names relative to it, sorted.
+	Debris []string
 	// Free is the space left, in bytes; -1 if unknown.
 	Free int64
 }
@@ -86,7 +91,7 @@ func (s State) Has(id string) bool {
 }
 
 // Obsolete returns what may be removed so that at most keep releases stay: the longest unused first, never the current one and
-// never its predecessor. Leftovers always go.
+// never its predecessor. Leftovers and debris always go.
 func (s State) Obsolete(keep int) []string {
 	previous := s.CurrentRecord().Previous
 	var candidates []Record
@@ -98,10 +103,31 @@ func (s State) Obsolete(keep int) []string {
 	slices.SortFunc(candidates, func(a, b Record) int { return strings.Compare(lastUse(a)+a.ID, lastUse(b)+b.ID) })
 	excess := min(max(0, len(s.Records)-keep), len(candidates))
 	obsolete := slices.Clone(s.Leftovers)
+	for _, name := range s.Debris {
+		obsolete = append(obsolete, ".rollpin/"+name)
+	}
 	for _, record := range candidates[:excess] {
 		obsolete = append(obsolete, record.ID)
 	}
 	return obsolete
+}
+
+// Newest returns at most count finished releases: the current one, then those last used.
+func (s State) Newest(count int) []Record {
+	var records []Record
+	for _, record := range s.Records {
+		records = append(records, record)
+	}
+	slices.SortFunc(records, func(a, b Record) int {
+		switch s.Current {
+		case a.ID:
+			return -1
+		case b.ID:
+			return 1
+		}
+		return strings.Compare(lastUse(b)+b.ID, lastUse(a)+a.ID)
+	})
+	return records[:min(count, len(records))]
 }
 
 func lastUse(r Record) string { return max(r.Deployment, r.Staged) }

@@ -68,7 +68,7 @@ func install(t *testing.T, path string, record Record) Record {
 	if err := os.Symlink("/usr/bin/python3", filepath.Join(dir, "bin", "python")); err != nil {
 		t.Fatal(err)
 	}
-	finish, err := Finish(path, record, "app=="+record.Version+"\n")
+	finish, err := Finish(path, record, "app=="+record.Version+"\n", FileDate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,8 +200,9 @@ func TestVerifySeesEveryChange(t *testing.T) {
 			return errors.Join(os.Remove(dir+"/bin/python"), os.Symlink("/bin/false", dir+"/bin/python"))
 		},
 		"a changed file with the name of the record": func(dir string) error { return os.WriteFile(dir+"/lib/release.json", []byte("{}"), 0o644) },
-		"a changed list": func(dir string) error { return os.WriteFile(dir+"/files.sha256", nil, 0o644) },
-		"no list":        func(dir string) error { return os.Remove(dir + "/files.sha256") },
+		"a changed list": func(dir string) error { return os.WriteFile(dir+"/rollpin.manifest", nil, 0o644) },
+		"no list":        func(dir string) error { return os.Remove(dir + "/rollpin.manifest") },
+		"a changed mode": func(dir string) error { return os.Chmod(dir+"/bin/app", 0o755) },
 	} {
 		path := filepath.Join(t.TempDir(), "api")
 		record := install(t, path, Record{ID: one, Version: "1.0.0"})
@@ -225,7 +226,7 @@ func TestAComparisonThatFailsIsNoDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api")
 	record := install(t, path, Record{ID: one, Version: "1.0.0"})
 	bin := t.TempDir()
-	write(t, filepath.Join(bin, "sha256sum"), "#!/bin/sh\ncase $* in *-c*) kill -9 $$ ;; *) exec /usr/bin/sha256sum \"$@\" ;; esac\n")
+	write(t, filepath.Join(bin, "sha256sum"), "#!/bin/sh\ncase $* in ?*) kill -9 $$ ;; *) exec /usr/bin/sha256sum \"$@\" ;; esac\n")
 	if err := os.Chmod(filepath.Join(bin, "sha256sum"), 0o755); err != nil {
 		t.Fatal(err)
 	}

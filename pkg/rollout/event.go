@@ -65,6 +65,7 @@ type Event struct {
 	// Took is in nanoseconds.
 	Took     time.Duration `json:"took,omitempty"`
 	Failure  *Failure      `json:"failure,omitempty"`
+	Staged   *Staged       `json:"staged,omitempty"`
 	Resolved *Release      `json:"resolved,omitempty"`
 	Plan     *plan.Plan    `json:"plan,omitempty"`
 	Decision Decision      `json:"decision,omitempty"`
@@ -85,12 +86,17 @@ func (r *run) tell(e Event) {
 
 // step does one thing on one node and tells of its start and its end. A step that an interrupt cut short is no failure of the node.
 func (r *run) step(ctx context.Context, n *node, step Step, id string, do func(context.Context) error) error {
+	return r.staging(ctx, n, step, id, func(ctx context.Context) (*Staged, error) { return nil, do(ctx) })
+}
+
+// staging is step for what has more to tell than that it is done.
+func (r *run) staging(ctx context.Context, n *node, step Step, id string, do func(context.Context) (*Staged, error)) error {
 	began := time.Now()
 	r.tell(Event{Kind: StepStarted, Node: n.Name, Step: step, Release: id})
-	err := do(ctx)
+	staged, err := do(ctx)
 	switch {
 	case err == nil:
-		r.tell(Event{Kind: StepFinished, Node: n.Name, Step: step, Release: id, Took: time.Since(began)})
+		r.tell(Event{Kind: StepFinished, Node: n.Name, Step: step, Release: id, Took: time.Since(began), Staged: staged})
 		return nil
 	case ctx.Err() != nil:
 		return &Stop{Why: Interrupted, Err: context.Cause(ctx)}

@@ -106,8 +106,8 @@ func (f *fakeFleet) Resolve(ctx context.Context, version string, found map[strin
 	return Release{ID: newID, Version: "1.1.0"}, ctx.Err()
 }
 
-func (f *fakeFleet) Stage(ctx context.Context, node, id string, _ map[string]Facts) error {
-	return f.do(ctx, node, "stage", id, func(facts *Facts) {
+func (f *fakeFleet) Stage(ctx context.Context, node, id string, _ map[string]Facts) (Staged, error) {
+	return Staged{How: "built"}, f.do(ctx, node, "stage", id, func(facts *Facts) {
 		facts.Records = maps.Clone(facts.Records)
 		if !facts.Has(id) {
 			facts.Records[id] = release.Record{ID: id, Staged: "d1"}

@@ -16,8 +16,8 @@ type Fleet interface {
 	Same(a, b string) bool
 	// Resolve decides on the release that version (empty: the newest) stands for, given what was found on the nodes.
 	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
-	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes.
-	Stage(ctx context.Context, node, id string, found map[string]Facts) error
+	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes. It tells how.
+	Stage(ctx context.Context, node, id string, found map[string]Facts) (Staged, error)
 	// Switch makes a staged release current: old or new, nothing between.
 	Switch(ctx context.Context, node string, s Switch) error
 	// Restart makes the service take up the current release, and sees that it holds.
@@ -38,6 +38,8 @@ type Facts struct {
 	release.State
 	// Platform is the node's fingerprint: nodes with the same one take the same files.
 	Platform string
+	// Interpreter is the program on the node that releases are built for; empty where any will do.
+	Interpreter string
 	// Service is what the service manager says.
 	Service restart.State
 	// Problems are reasons not to deploy to the node.
@@ -63,6 +65,17 @@ type Release struct {
 	Packages int `json:"packages,omitempty"`
 	// Notes are things worth saying of how it was chosen.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Staged is how a release came to a node.
+type Staged struct {
+	// How is "present", "built" or "sent".
+	How string `json:"how"`
+	// Sent is how many bytes went to the node, Bytes the size of the release's files; 0 where that was not looked at.
+	Sent  int64 `json:"sent,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
+	// Shared is the release on the node whose files were taken; empty where all was sent.
+	Shared string `json:"shared,omitempty"`
 }
 
 // Switch says what becomes current.

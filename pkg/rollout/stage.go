@@ -15,7 +15,10 @@ func (r *run) stage() error {
 		if r.interrupted() != nil {
 			return
 		}
-		err := r.step(r.soft, n, StepStage, n.to, func(ctx context.Context) error { return r.fleet.Stage(ctx, n.Name, n.to, found) })
+		err := r.staging(r.soft, n, StepStage, n.to, func(ctx context.Context) (*Staged, error) {
+			staged, err := r.fleet.Stage(ctx, n.Name, n.to, found)
+			return &staged, err
+		})
 		if err != nil && !isInterrupt(err) {
 			r.update(n, func(n *node) { n.failure = failureOf(StepStage, err) })
 		}

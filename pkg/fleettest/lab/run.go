@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,8 @@ services:
 // lab's, and with an inventory of the nodes.
 func (l *Lab) Site(t *testing.T, config string, nodes []*Node) *Site {
 	t.Helper()
-	s := &Site{Dir: t.TempDir(), lab: l, Env: []string{"CONSUL_HTTP_ADDR=" + l.Consul, "CONSUL_HTTP_TOKEN=" + l.Tokens["deployer"]}}
+	dir := t.TempDir()
+	s := &Site{Dir: dir, lab: l, Env: []string{"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "CONSUL_HTTP_ADDR=" + l.Consul, "CONSUL_HTTP_TOKEN=" + l.Tokens["deployer"]}}
 	fill := strings.NewReplacer("$INDEX", l.Index, "$PRIVATE_INDEX", l.PrivateIndex, "$REGISTRY", l.Registry,
 		"$SSH_CONFIG", l.SSHConfig, "$KEY", l.Key, "$KNOWN_HOSTS", l.KnownHosts)
 	write(t, s.Dir, "rollpin.yaml", fill.Replace(config))

@@ -53,3 +53,6 @@ for dir in "$path"/releases/*/; do
 		facts record <"$dir/release.json"
 	fi
 done
+for left in "$path"/.rollpin/incoming/* "$path"/.rollpin/outgoing/* "$path"/.rollpin/aside-*; do
+	[ ! -e "$left" ] || fact debris "${left#"$path/.rollpin/"}"
+done

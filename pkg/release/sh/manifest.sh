@@ -1,0 +1,34 @@
+# survey prints the manifest of the folder that it runs in: a line for each directory, file and link, sorted bytewise. The fields, between
+# tabs, are "d MODE PATH", "f MODE MTIME SIZE SHA256 PATH" and "l PATH TARGET"; paths begin with "./". Package release, manifest.go, reads it.
+if command -v sha256sum >/dev/null; then sha256=sha256sum; else sha256='shasum -a 256'; fi
+tab=$(printf '\t')
+
+# listed PREDICATES… COMMAND: finds what belongs to a release, which is all but its record and its manifest.
+listed() { find . ! -path ./release.json ! -path './rollpin.manifest*' "$@"; }
+
+survey() {
+	if stat -c %a . >/dev/null 2>&1; then
+		set -- stat -c "d${tab}%a${tab}%n" "f${tab}%a${tab}%Y${tab}%s${tab}%n"
+	else
+		set -- stat -f "d${tab}%Lp${tab}%N" "f${tab}%Lp${tab}%m${tab}%z${tab}%N"
+	fi
+	{
+		listed -type d ! -path . -exec "$1" "$2" "$3" {} +
+		# shellcheck disable=SC2086
+		listed -type f -exec $sha256 {} +
+		listed -type f -exec "$1" "$2" "$4" {} +
+		listed -type l -exec sh -c 'for link; do printf "l\t%s\t%s\n" "$link" "$(readlink "$link")"; done' sh {} +
+	} | awk -F "$tab" '
+		$1 == "f" { print "f\t" $2 "\t" $3 "\t" $4 "\t" sum[$5] "\t" $5; delete sum[$5]; next }
+		# A setgid bit on a directory comes from the one above it, and differs between nodes.
+		$1 == "d" { print "d\t" substr("000" $2, length($2) + 1) "\t" $3; next }
+		$1 == "l" { print; next }
+		{ sum[substr($0, 67)] = substr($0, 1, 64) }
+	' | LC_ALL=C sort
+}
+
+# digest_of FILE prints its SHA-256.
+digest_of() {
+	found=$($sha256 <"$1") || return 1
+	printf '%s' "${found%% *}"
+}

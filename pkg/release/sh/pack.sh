@@ -1,0 +1,23 @@
+# Packs a release for other nodes into one archive, which the user who logs in may read: its manifest, then its files and links.
+cd "$path/releases/$id" || die "release $id is not on the node"
+out=$path/.rollpin/outgoing/$id
+rm -rf "$out" && mkdir -p "$out" || die "cannot write to $path/.rollpin"
+trap 'rm -rf "$out"' EXIT
+trap 'exit 141' HUP INT TERM PIPE
+{
+	echo ./rollpin.manifest
+	awk -F "$tab" '$1 == "f" { print $6 } $1 == "l" { print $2 }' rollpin.manifest
+} >"$out/files" || die "cannot write to $out"
+# GNU tar would name a file by an earlier one with the same inode.
+set --
+! tar --hard-dereference --version >/dev/null 2>&1 || set -- --hard-dereference
+said=$(tar "$@" -czf "$out/bundle" -T "$out/files" 2>&1) || die "cannot pack release $id: $(printf '%s' "$said" | tail -n 1)"
+if [ -n "${SUDO_UID-}" ]; then
+	chown -R "$SUDO_UID" "$out" 2>/dev/null || chmod 644 "$out/bundle"
+fi
+sum=$(digest_of "$out/bundle") || die "cannot compute the digest of $out/bundle"
+fact bundle "$out/bundle"
+fact sum "$sum"
+# shellcheck disable=SC2012 # the one file has a plain name
+fact size "$(wc -c <"$out/bundle" | tr -d ' ')"
+trap - EXIT

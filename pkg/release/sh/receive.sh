@@ -1,0 +1,56 @@
+# Makes a release of what was sent, and, where a base is named, of what the node has: the files that did not change come from there.
+# The fact unfit says that the parts do not make the release; the whole may.
+in=$path/.rollpin/incoming/$id
+dir=$path/releases/$id
+unfinished=$dir
+trap 'rm -rf "$in" ${unfinished:+"$unfinished"}' EXIT
+trap 'exit 141' HUP INT TERM PIPE
+
+# full TEXT: what tar said, and what to do about it.
+full() {
+	case $1 in
+	*"No space left"* | *"quota"*) fact hint "make room on the node at $path" ;;
+	esac
+	die "cannot unpack release $id: $(printf '%s\n' "$1" | tail -n 1)"
+}
+unfit() {
+	fact unfit yes
+	die "release $id does not come out as it was built: $1"
+}
+
+[ "$(digest_of "$in/bundle")" = "$sum" ] || unfit "what arrived is not what was sent"
+mkdir -p "$dir" && cd "$dir" || die "cannot write to $path/releases"
+said=$(tar -xpozf "$in/bundle" 2>&1) || full "$said"
+rm -f "$in/bundle"
+if [ -n "$base" ]; then
+	said=$({ LC_ALL=C comm -23 "../$base/rollpin.manifest" rollpin.manifest.del | LC_ALL=C sort -m - rollpin.manifest.add >rollpin.manifest; } 2>&1) || full "$said"
+fi
+[ "$(digest_of rollpin.manifest)" = "$digest" ] || unfit "its manifest is another one"
+awk -F "$tab" '$1 == "d" { print $3 }' rollpin.manifest | tr '\n' '\0' | xargs -0 mkdir -p . || die "cannot make the directories of release $id"
+
+# What stayed the same at its place, in one go, and what moved, one by one.
+if [ -n "$base" ]; then
+	LC_ALL=C comm -12 "../$base/rollpin.manifest" rollpin.manifest | awk -F "$tab" '$1 == "f" { print $6 }' >rollpin.manifest.same
+	if [ "$share" != hardlink ]; then
+		said=$({ (cd "../$base" && tar -cf - -T "$dir/rollpin.manifest.same") | tar -xpof -; } 2>&1) || full "$said"
+	elif ! (cd "../$base" && tr '\n' '\0' <"$dir/rollpin.manifest.same" | xargs -0 cp -Ppl --parents -t "$dir") 2>/dev/null; then
+		while IFS= read -r file; do
+			ln -f "../$base/$file" "$file"
+		done <rollpin.manifest.same
+	fi
+	while IFS=$tab read -r from to; do
+		[ "$share" = hardlink ] && [ "${from%%/*}" != "$id" ] && ln -f "../$from" "$to" 2>/dev/null || said=$(cp -Pp "../$from" "$to" 2>&1) || full "$said"
+	done <rollpin.manifest.moved
+fi
+awk -F "$tab" '$1 == "d" && $2 != 755 { print $2 "\t" $3 }' rollpin.manifest | while IFS=$tab read -r mode folder; do
+	chmod "$mode" "$folder"
+done
+rm -f rollpin.manifest.*
+if [ -n "$date" ]; then
+	TZ=UTC0 find . -type d -exec touch -t "$date" {} +
+fi
+odd=$(survey | LC_ALL=C comm -3 rollpin.manifest - | tr -d '\t' | head -n 3 | tr '\n' ' ')
+[ -z "$odd" ] || unfit "$odd"
+printf '%s\n' "$record" >release.json.new && [ -s release.json.new ] && mv -f release.json.new release.json || die "cannot write release.json"
+unfinished=
+facts record <release.json
