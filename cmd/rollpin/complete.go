@@ -22,6 +22,7 @@ func (s *session) completions(commands []*cobra.Command) {
 		"env":        s.completing((*config.File).Environments),
 		"strategy":   s.completing((*config.File).Strategies),
 		"on-failure": cobra.FixedCompletions([]string{"rollback", "halt"}, cobra.ShellCompDirectiveNoFileComp),
+		"install":    cobra.FixedCompletions([]string{"once", "each"}, cobra.ShellCompDirectiveNoFileComp),
 		"manager":    cobra.FixedCompletions([]string{"pip", "npm"}, cobra.ShellCompDirectiveNoFileComp),
 		"format":     cobra.FixedCompletions(nodesFormats(), cobra.ShellCompDirectiveNoFileComp),
 	}

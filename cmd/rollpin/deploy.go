@@ -18,7 +18,8 @@ const deployHelp = `Deploy takes the nodes of a service in an environment to one
 
 It goes through four parts, and stops at the first that fails:
   1. preflight   every node: version, platform, disk, permissions; all problems at once
-  2. stage       on all nodes in parallel, beside what runs; no user is affected
+  2. stage       on all nodes in parallel, beside what runs; no user is affected. One node of each
+                 platform installs the release, the others get its files, less what they have
   3. activate    wave by wave: switch a link, restart, wait for health; a node that fails goes back
                  to what it ran, and when more fail than may, so does every other
   4. settle      old releases are removed, but never the current one or the one before it
@@ -49,14 +50,9 @@ func newDeploy(s *session) *cobra.Command {
 			return r.run(c, service)
 		},
 	}
-	r.target.register(c)
-	r.target.registerService(c)
+	r.register(c)
+	r.registerVersion(c)
 	r.target.registerStrategy(c)
-	r.target.set(c.Flags(), "allow-yanked", "service.allow_yanked", "")
-	allowYanked := c.Flags().Lookup("allow-yanked")
-	allowYanked.NoOptDefVal, allowYanked.Usage = "true", "deploy a version although its index withdrew it"
-	c.Flags().StringVar(&r.version, "version", "", "`version` to deploy, instead of SERVICE==VERSION")
-	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "preflight and plan only; write nothing")
 	c.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask before the first node is touched")
 	return c
 }

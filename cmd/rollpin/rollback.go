@@ -2,10 +2,10 @@ package main
 
 import "github.com/spf13/cobra"
 
-const rollbackHelp = `Rollback takes the nodes of a service back to an earlier release that is still on them; no index is needed.
+const rollbackHelp = `Rollback takes the nodes of a service back to an earlier release, to the very files that ran then; no index is needed.
 
   rollpin rollback api -e production                    to what ran before the last deployment
-  rollpin rollback api -e production --version 1.3.2    to a version that the nodes keep
+  rollpin rollback api -e production --version 1.3.2    to a version that the nodes keep, or this machine
 
 Without --version, the release that was activated last is undone: every node that runs it returns to what that node ran before it,
 whichever deployment brought it there; nodes that run another release are left alone. It is fast: batches without a canary. Neither a node that
@@ -22,10 +22,8 @@ func newRollback(s *session) *cobra.Command {
 		Args:    usage(oneService),
 		RunE:    func(c *cobra.Command, args []string) error { return r.run(c, args[0]) },
 	}
-	r.target.register(c)
-	r.target.registerService(c)
+	r.register(c)
 	r.target.set(c.Flags(), "batch", "strategy.batch", "`size` of the waves: 2 or 25%")
 	c.Flags().StringVar(&r.version, "version", "", "`version` to go back to")
-	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "preflight and plan only; write nothing")
 	return c
 }

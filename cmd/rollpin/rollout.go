@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/report"
@@ -13,20 +15,45 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// parallel is how many nodes are worked on at once, apart from the waves.
+// parallel is how many nodes are worked on at once, apart from the waves, unless --parallel says otherwise.
 const parallel = 50
 
-// rolloutCommand is deploy and rollback: both take nodes to a release.
+// rolloutCommand is deploy, stage and rollback: all of them take nodes to a release.
 type rolloutCommand struct {
 	*session
 	target   target
 	version  string
 	rollback bool
+	stage    bool
 	dryRun   bool
 	yes      bool
+	// parallel is how many nodes are worked on at once, apart from the waves.
+	parallel int
+	// lock is a file with a lock made earlier.
+	lock string
+}
+
+// register adds the flags that deploy, stage and rollback share.
+func (r *rolloutCommand) register(c *cobra.Command) {
+	r.target.register(c)
+	r.target.registerService(c)
+	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "preflight and plan only; write nothing")
+	c.Flags().IntVar(&r.parallel, "parallel", parallel, "`number` of nodes to work on at once, apart from the waves")
+}
+
+// registerVersion adds the flags that say what is installed.
+func (r *rolloutCommand) registerVersion(c *cobra.Command) {
+	r.target.set(c.Flags(), "allow-yanked", "service.allow_yanked", "")
+	allowYanked := c.Flags().Lookup("allow-yanked")
+	allowYanked.NoOptDefVal, allowYanked.Usage = "true", "deploy a version although its index withdrew it"
+	c.Flags().StringVar(&r.version, "version", "", "`version`, instead of SERVICE==VERSION")
+	c.Flags().StringVar(&r.lock, "lock", "", "install what this `file` of rollpin lock says")
 }
 
 func (r *rolloutCommand) run(c *cobra.Command, service string) error {
+	if r.parallel < 1 {
+		return usageError{fmt.Errorf("--parallel is how many nodes at once, 1 or more, not %d", r.parallel)}
+	}
 	resolved, err := r.target.resolve(r.session, c, service)
 	if err != nil {
 		return err
@@ -37,7 +64,7 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	}
 	id := deploymentID(time.Now())
 	reporter := r.reporter()
-	fleet, closeFleet, err := r.open(resolved, targets, r.version, id, r.ask(reporter))
+	fleet, closeFleet, err := r.openFleet(resolved, targets, id, reporter)
 	if err != nil {
 		reporter.Close()
 		return err
@@ -46,13 +73,25 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	r.announce(resolved, targets, id)
 	outcome := rollout.Run(r.ctx, r.soft, rollout.Deployment{
 		ID: id, Rollback: r.rollback, Service: service, Environment: resolved.Environment, Version: r.version,
-		Nodes: targets, Strategy: resolved.Strategy, DryRun: r.dryRun, Parallel: parallel, Confirm: r.confirmation(reporter),
+		Nodes: targets, Strategy: resolved.Strategy, StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, Confirm: r.confirmation(reporter),
 	}, fleet, reporter.Event)
 	reporter.Close()
 	if err := r.summarize(c, service, resolved.Environment, outcome); err != nil {
 		return err
 	}
 	return outcomeError(r.soft, outcome)
+}
+
+func (r *rolloutCommand) openFleet(t config.Target, nodes []inventory.Node, id string, reporter report.Reporter) (*fleet.Fleet, func(), error) {
+	options := fleet.Options{Deployment: id, Version: r.version, Ahead: r.stage}
+	if r.lock != "" {
+		text, err := os.ReadFile(r.lock)
+		if err != nil {
+			return nil, nil, usageError{fmt.Errorf("reading the lock: %w", err)}
+		}
+		options.Lock = string(text)
+	}
+	return r.open(t, nodes, options, r.ask(reporter))
 }
 
 func (r *rolloutCommand) reporter() report.Reporter {
@@ -78,8 +117,11 @@ func (r *rolloutCommand) announce(t config.Target, nodes []inventory.Node, id st
 		return
 	}
 	what := "deploy"
-	if r.rollback {
+	switch {
+	case r.rollback:
 		what = "rollback"
+	case r.stage:
+		what = "stage"
 	}
 	count := fmt.Sprintf("%d nodes", len(nodes))
 	if len(nodes) == 1 {
@@ -108,7 +150,7 @@ func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string
 		flags = " --version " + word(r.version) + flags
 	}
 	return report.Summary{
-		Service: service, Environment: environment, Outcome: o, Color: r.color(r.stdout),
+		Service: service, Environment: environment, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
 		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked"),
 	}.Write(r.stdout)
 }

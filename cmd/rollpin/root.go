@@ -14,6 +14,7 @@ installs the release beside the running one on all of them, switches them over s
 restarts, waits for health, and puts everything back when it goes wrong.
 
   rollpin deploy api==1.4.0 -e production     deploy a version
+  rollpin stage api==1.4.0 -e production      put it on the nodes beside what runs, for a quick deploy later
   rollpin rollback api -e production          back to what ran before
   rollpin status api -e production            what every node really runs
   rollpin nodes -e production                 what discovery finds
@@ -61,7 +62,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "every step on every node")
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
-	root.AddCommand(newDeploy(s), newRollback(s), newStatus(s), newNodes(s), newVersion(s))
+	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newStatus(s), newNodes(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
 	s.completions(root.Commands())
 	return root
 }

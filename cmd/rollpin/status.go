@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/spf13/cobra"
 )
@@ -74,7 +75,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 	if s.asks() {
 		ask = s.askSecret
 	}
-	opened, closeFleet, err := s.open(resolved, targets, "", "", ask)
+	opened, closeFleet, err := s.open(resolved, targets, fleet.Options{}, ask)
 	if err != nil {
 		return report.Status{}, err
 	}

@@ -49,6 +49,7 @@ func (t *target) registerService(c *cobra.Command) {
 	t.set(flags, "path", "service.path", "the service's `directory` on the nodes")
 	t.set(flags, "restart", "service.restart", "how it takes up a release: `systemd:UNIT`, supervisor:, runit:, pm2:, command:LINE, none")
 	t.set(flags, "health", "service.health", "a `URL`, tcp:HOST:PORT, command:LINE or systemd:UNIT; may be repeated")
+	t.set(flags, "install", "service.install", "`once|each`: one node of each platform installs, or every node for itself")
 	t.set(flags, "become", "ssh.become", "`sudo`: work on the nodes as root")
 }
 
@@ -150,8 +151,8 @@ func (t *target) targets(s *session, flags *pflag.FlagSet, c config.Target) ([]i
 	return inventory.Limit(found, t.limit, t.exclude)
 }
 
-// open makes the fleet of a service. Nothing is connected before it is used; the caller closes it.
-func (s *session) open(c config.Target, nodes []inventory.Node, version, deployment string, ask func(string) (string, error)) (*fleet.Fleet, func(), error) {
+// open makes the fleet of a service, with options for what is not in the configuration. Nothing is connected before it is used; the caller closes it.
+func (s *session) open(c config.Target, nodes []inventory.Node, options fleet.Options, ask func(string) (string, error)) (*fleet.Fleet, func(), error) {
 	becomePassword, err := secret(c.SSH.BecomePasswordEnv, c.SSH.BecomePasswordFile, "ROLLPIN_BECOME_PASSWORD")
 	if err != nil {
 		return nil, nil, err
@@ -165,10 +166,9 @@ func (s *session) open(c config.Target, nodes []inventory.Node, version, deploym
 		return nil, nil, err
 	}
 	cache := s.cache(c.Cache)
-	opened, err := fleet.New(fleet.Options{
-		Deployment: deployment, Service: c.Service, Version: version, IndexPassword: indexPassword, Nodes: nodes, Cache: cache,
-		Connect: func(n inventory.Node) fleet.Conn { return dialer.Node(n) },
-	})
+	options.Service, options.Nodes, options.IndexPassword, options.Cache = c.Service, nodes, indexPassword, cache
+	options.Connect = func(n inventory.Node) fleet.Conn { return dialer.Node(n) }
+	opened, err := fleet.New(options)
 	if err != nil {
 		_ = dialer.Close()
 		return nil, nil, usageError{err}

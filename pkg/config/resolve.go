@@ -56,6 +56,12 @@ func (f *File) Resolve(request Request) (Target, error) {
 	return target, nil
 }
 
+// Cache says how releases are kept on this machine: the same for all services and environments.
+func (f *File) Cache() Cache {
+	r := &reader{keys: documentKeys(), dir: f.dir, home: f.home}
+	return r.document(withOnly(f.root, "")).Cache
+}
+
 // withOnly leaves out what the request is not about: the other services and the other environments.
 func withOnly(root *tree, service string) *tree {
 	root = root.only(func(name string) bool { return name != "environments" })

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -142,20 +142,31 @@ func size(low int) kind[Size] {
 
 // byteSize is a number of bytes with a unit, or 0.
 func byteSize() kind[int64] {
-	units := map[string]int64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 	schema := map[string]any{"anyOf": []any{
 		map[string]any{"type": "string", "pattern": bytesForm.String()},
 		map[string]any{"const": 0},
 	}}
-	return plain("a size such as 256MiB or 2GB", schema, func(text string) (int64, error) {
-		if text == "0" {
-			return 0, nil
-		}
-		parts := bytesForm.FindStringSubmatch(text)
-		if parts == nil {
-			return 0, errUnexpected
-		}
-		n, err := strconv.ParseInt(parts[1], 10, 64)
-		return n * units[parts[2]], errors.Join(err)
-	}, "!!str", "!!int")
+	return plain("a size such as 256MiB or 2GB", schema, parseSize, "!!str", "!!int")
+}
+
+// ParseSize reads a number of bytes as the file has it, such as 256MiB or 2GB.
+func ParseSize(text string) (int64, error) {
+	n, err := parseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no size such as 256MiB or 2GB", text)
+	}
+	return n, nil
+}
+
+func parseSize(text string) (int64, error) {
+	units := map[string]int64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+	if text == "0" {
+		return 0, nil
+	}
+	parts := bytesForm.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, errUnexpected
+	}
+	n, err := strconv.ParseInt(parts[1], 10, 64)
+	return n * units[parts[2]], err
 }

@@ -41,8 +41,9 @@ type Fleet struct {
 	order      []string
 	nodes      map[string]*node
 
-	cache *bundle.Cache
-	ahead bool
+	cache    *bundle.Cache
+	ahead    bool
+	lockFile *lockFile
 
 	mu        sync.Mutex // guards the rest
 	locks     map[lockKey]*lockRead
@@ -70,6 +71,8 @@ type Options struct {
 	Ahead bool
 	// Version is what was asked for, to be refused before anything is connected if it cannot be one; empty for any.
 	Version string
+	// Lock is the text of a lock made earlier; empty to resolve.
+	Lock string
 	// IndexPassword is the index's password or token; empty for none.
 	IndexPassword string
 	Nodes         []inventory.Node
@@ -99,6 +102,11 @@ func New(o Options) (*Fleet, error) {
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,
+	}
+	if o.Lock != "" {
+		if err := f.readLockFile(o.Lock, o.Version); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range o.Nodes {
 		f.order = append(f.order, n.Name)

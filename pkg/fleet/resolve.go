@@ -2,12 +2,9 @@ package fleet
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -16,10 +13,22 @@ import (
 
 // Resolve decides which release a version stands for. A release of that version that nodes run already is the one: every node gets the same
 // packages, also those that come to it in a later run. Otherwise the first node of each platform resolves it, and the locks together
-// give the release its id. A release that failed, or that merely lies there, decides nothing, unless the index does not answer.
+// give the release its id. A release that was staged for a later deployment is as good as running; one that failed, or that merely lies
+// there, decides nothing, unless the index does not answer. A lock made earlier decides all.
 func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
-	if id := rollout.Running(version, f.Same, found); id != "" && f.covered(id, found) {
-		return held(id, "nodes run this release already"), nil
+	resolved, err := f.decide(ctx, version, found)
+	if err == nil {
+		resolved.Changes, resolved.Files = f.changes(ctx, resolved.ID, found)
+	}
+	return resolved, err
+}
+
+func (f *Fleet) decide(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
+	if f.lockFile != nil {
+		return f.fromLockFile(found)
+	}
+	if id, ok := f.settled(version, found); ok {
+		return id, nil
 	}
 	chosen, err := f.choose(ctx, version, found)
 	var failure *rollout.Failure
@@ -31,10 +40,21 @@ func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]ro
 	if err != nil {
 		return rollout.Release{}, err
 	}
-	if id := rollout.Running(chosen, f.Same, found); id != "" && f.covered(id, found) {
-		return held(id, "nodes run this release already"), nil
+	if id, ok := f.settled(chosen, found); ok {
+		return id, nil
 	}
 	return f.resolve(ctx, chosen, found)
+}
+
+// settled is the release that an earlier run has chosen for a version.
+func (f *Fleet) settled(version string, found map[string]rollout.Facts) (rollout.Release, bool) {
+	if id := rollout.Running(version, f.Same, found); id != "" && f.covered(id, found) {
+		return held(id, "nodes run this release already"), true
+	}
+	if id := rollout.Ahead(version, f.Same, found); id != "" && f.covered(id, found) {
+		return held(id, "it was staged before"), true
+	}
+	return rollout.Release{}, false
 }
 
 func held(id, note string) rollout.Release {
@@ -60,7 +80,7 @@ func (f *Fleet) choose(ctx context.Context, version string, found map[string]rol
 // resolve makes the lock of a version for every platform.
 func (f *Fleet) resolve(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
 	locks := map[string]pkgmgr.Lock{}
-	var digests, notes []string
+	var notes []string
 	packages := 0
 	for platform, n := range f.firstOfEach(found) {
 		lock, said, err := f.resolveOn(ctx, n, version)
@@ -68,11 +88,10 @@ func (f *Fleet) resolve(ctx context.Context, version string, found map[string]ro
 			return rollout.Release{}, err
 		}
 		locks[platform] = lock
-		digests = append(digests, lock.Digest())
 		packages = max(packages, len(lock.Packages))
 		notes = append(notes, said...)
 	}
-	id := release.ID(version, combine(digests))
+	id := release.ID(version, pkgmgr.CombinedDigest(locks))
 	for platform, lock := range locks {
 		f.keepLock(lockKey{id, platform}, lock)
 	}
@@ -101,7 +120,7 @@ func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (lock pk
 	return lock, facts.All("note"), nil
 }
 
-// covered tells whether for every platform of the fleet some node holds release id, and with it that platform's lock.
+// covered tells whether for every platform of the fleet some node holds release id, and with it that platform's lock, or the cache does.
 func (f *Fleet) covered(id string, found map[string]rollout.Facts) bool {
 	covered := map[string]bool{}
 	for _, facts := range found {
@@ -110,9 +129,13 @@ func (f *Fleet) covered(id string, found map[string]rollout.Facts) bool {
 		}
 	}
 	for _, facts := range found {
-		if !covered[facts.Platform] {
+		if covered[facts.Platform] {
+			continue
+		}
+		if _, ok := f.cachedLock(lockKey{id, facts.Platform}); !ok {
 			return false
 		}
+		covered[facts.Platform] = true
 	}
 	return true
 }
@@ -135,15 +158,4 @@ func (f *Fleet) firstOfEach(found map[string]rollout.Facts) map[string]*node {
 		}
 	}
 	return firsts
-}
-
-// combine makes one digest of the locks of all platforms. Where all have the same lock it is that lock's own.
-func combine(digests []string) string {
-	slices.Sort(digests)
-	digests = slices.Compact(digests)
-	if len(digests) == 1 {
-		return digests[0]
-	}
-	sum := sha256.Sum256([]byte(strings.Join(digests, "\n")))
-	return hex.EncodeToString(sum[:])
 }

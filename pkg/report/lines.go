@@ -54,10 +54,30 @@ func (l lines) resolved(e rollout.Event) []string {
 		text += fmt.Sprintf(" (%d packages in its lock)", e.Resolved.Packages)
 	}
 	out := []string{text}
+	if text := changes(e.Resolved); text != "" {
+		out = append(out, "  changes: "+Clean(text))
+	}
 	for _, note := range e.Resolved.Notes {
 		out = append(out, "  "+Clean(note))
 	}
 	return out
+}
+
+// changes says how a release differs from what runs: the packages, and the files where they are known.
+func changes(r *rollout.Release) string {
+	const most = 6
+	var parts []string
+	for i, c := range r.Changes {
+		if i == most && len(r.Changes) > most+1 {
+			parts = append(parts, fmt.Sprintf("%d more packages", len(r.Changes)-most))
+			break
+		}
+		parts = append(parts, c.String())
+	}
+	if r.Files != nil {
+		parts = append(parts, fmt.Sprintf("%d files, %s", r.Files.Added+r.Files.Removed+r.Files.Changed, Bytes(r.Files.Bytes)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (l lines) planned(e rollout.Event) []string {
@@ -95,7 +115,7 @@ func (l lines) finished(e rollout.Event) []string {
 	version := release.VersionOf(e.Release)
 	switch e.Step {
 	case rollout.StepStage:
-		return []string{l.node(e.Node, "staged "+version+took)}
+		return []string{l.node(e.Node, "staged "+version+how(e.Staged)+took)}
 	case rollout.StepHealth:
 		return []string{l.node(e.Node, l.good("healthy")+" on "+version+took)}
 	case rollout.StepRestore:
@@ -107,6 +127,37 @@ func (l lines) finished(e rollout.Event) []string {
 		return []string{l.node(e.Node, string(e.Step)+took)}
 	}
 	return nil
+}
+
+// how says how a release came to a node: ", 12 KiB of 3 MiB sent".
+func how(s *rollout.Staged) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.How == "present":
+		return ", it was there"
+	case s.How == "sent" && s.Shared != "":
+		return fmt.Sprintf(", %s sent, the rest from %s", Bytes(s.Sent), release.VersionOf(s.Shared))
+	case s.How == "sent":
+		return fmt.Sprintf(", %s sent", Bytes(s.Sent))
+	}
+	return ", built there"
+}
+
+// Bytes writes a number of bytes for people.
+func Bytes(n int64) string {
+	for _, unit := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= 10*unit.size {
+			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
+		}
+		if n >= unit.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 func (l lines) failed(e rollout.Event) []string {

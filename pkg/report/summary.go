@@ -23,7 +23,9 @@ type Summary struct {
 	Outcome              rollout.Outcome
 	// Flags are what the user must repeat for the next command to mean the same, " --config FILE"; BackFlags those for a rollback.
 	Flags, BackFlags string
-	Color            bool
+	// StageOnly: no more than staging was asked for.
+	StageOnly bool
+	Color     bool
 }
 
 // Write writes the block to w.
@@ -83,6 +85,8 @@ func (s Summary) verdict(st style) string {
 		return st.good("done")
 	case rollout.Unchanged:
 		return st.good("nothing to do, every node runs it")
+	case rollout.AllStaged:
+		return st.good("staged") + fmt.Sprintf(" on %s, no running service was touched", count(s.staged()))
 	case rollout.DryRun:
 		return "dry run, nothing was changed"
 	case rollout.Untouched:
@@ -97,6 +101,16 @@ func (s Summary) verdict(st style) string {
 		return st.bad("failed") + ", and not every node could go back"
 	}
 	return st.bad("the fleet is mixed")
+}
+
+func (s Summary) staged() int {
+	staged := 0
+	for _, n := range s.Outcome.Nodes {
+		if n.Staged != nil {
+			staged++
+		}
+	}
+	return staged
 }
 
 // versions lists which release runs where.
@@ -218,7 +232,11 @@ func (s Summary) commands() []string {
 	if version := cmp.Or(o.Release.Version, o.Wanted); version != "" {
 		target += "==" + version
 	}
-	again := fmt.Sprintf("rollpin deploy %s -e %s%s", target, s.Environment, s.Flags)
+	deploy := fmt.Sprintf("rollpin deploy %s -e %s%s", target, s.Environment, s.Flags)
+	again := deploy
+	if s.StageOnly {
+		again = fmt.Sprintf("rollpin stage %s -e %s%s", target, s.Environment, s.Flags)
+	}
 	if o.Rollback {
 		again = fmt.Sprintf("rollpin rollback %s -e %s%s%s", s.Service, s.Environment, goal(o), s.Flags)
 	}
@@ -228,6 +246,8 @@ func (s Summary) commands() []string {
 	var lines []string
 	switch {
 	case !known:
+	case o.Status == rollout.AllStaged:
+		lines = append(lines, "to activate it: "+deploy)
 	case o.Status == rollout.DryRun, o.Why == rollout.Declined:
 		lines = append(lines, "to do it:   "+again)
 	case o.Status == rollout.Mixed, o.Interrupted != "" && o.Status != rollout.Succeeded:

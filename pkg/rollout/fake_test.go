@@ -31,6 +31,8 @@ type fakeFleet struct {
 	slow map[string]time.Duration
 	// calls are the steps that reached a node, "web-1 switch 1.1.0".
 	calls []string
+	// remembered is the release that is kept outside of the nodes.
+	remembered string
 	// busy and most count the nodes between switch and health, now and at most.
 	busy, most int
 	// restarted is the release that the service of a node was last started with.
@@ -105,6 +107,8 @@ func (f *fakeFleet) Resolve(ctx context.Context, version string, found map[strin
 	}
 	return Release{ID: newID, Version: "1.1.0"}, ctx.Err()
 }
+
+func (f *fakeFleet) Remembered(string, map[string]Facts) string { return f.remembered }
 
 func (f *fakeFleet) Stage(ctx context.Context, node, id string, _ map[string]Facts) (Staged, error) {
 	return Staged{How: "built"}, f.do(ctx, node, "stage", id, func(facts *Facts) {

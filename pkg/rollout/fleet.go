@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 
+	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/restart"
 )
@@ -16,6 +17,8 @@ type Fleet interface {
 	Same(a, b string) bool
 	// Resolve decides on the release that version (empty: the newest) stands for, given what was found on the nodes.
 	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
+	// Remembered returns the release of a version that is kept outside of the nodes, for all platforms of found; empty for none.
+	Remembered(version string, found map[string]Facts) string
 	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes. It tells how.
 	Stage(ctx context.Context, node, id string, found map[string]Facts) (Staged, error)
 	// Switch makes a staged release current: old or new, nothing between.
@@ -63,6 +66,9 @@ type Release struct {
 	Version string `json:"version"`
 	// Packages is the number of packages in the lock; 0 where the lock was not looked at.
 	Packages int `json:"packages,omitempty"`
+	// Changes are the packages that differ from the release that most nodes run; Files how the files differ, nil where that is not known yet.
+	Changes []pkgmgr.Change  `json:"changes,omitempty"`
+	Files   *release.Changes `json:"files,omitempty"`
 	// Notes are things worth saying of how it was chosen.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -21,6 +21,7 @@ type node struct {
 	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take.
 	healthy, restored, left bool
 	failure                 *Failure
+	staged                  *Staged
 	// undo is why the node could not be put back.
 	undo *Failure
 }

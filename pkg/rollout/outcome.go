@@ -17,6 +17,8 @@ const (
 	Succeeded Status = "succeeded"
 	// Unchanged: every target ran it already.
 	Unchanged Status = "unchanged"
+	// AllStaged: the release is staged on every target that does not run it, and that was all that was asked for.
+	AllStaged Status = "staged"
 	// DryRun: preflight and plan went well, and that was all that was asked for.
 	DryRun Status = "dry run"
 	// Untouched: it ended before any running service was touched.
@@ -70,7 +72,9 @@ type NodeOutcome struct {
 	// Healthy: it runs To, and was seen healthy.
 	Healthy bool `json:"healthy,omitempty"`
 	// Left: the deployment had nothing to do there, and does not answer for it.
-	Left    bool     `json:"left,omitempty"`
+	Left bool `json:"left,omitempty"`
+	// Staged is how the release came to the node; nil where it did not.
+	Staged  *Staged  `json:"staged,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
 	// Undo is why the node could not be put back.
 	Undo *Failure `json:"undo,omitempty"`
@@ -81,7 +85,7 @@ func (r *run) outcome(err error) Outcome {
 	for _, n := range r.nodes {
 		o.Nodes = append(o.Nodes, NodeOutcome{
 			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.known(), Runs: n.runs,
-			Touched: n.touched, Restored: n.restored, Stopped: n.stopped, Healthy: n.healthy, Left: n.left, Failure: n.failure, Undo: n.undo,
+			Touched: n.touched, Restored: n.restored, Stopped: n.stopped, Healthy: n.healthy, Left: n.left, Staged: n.staged, Failure: n.failure, Undo: n.undo,
 		})
 	}
 	o.explain(err)
@@ -135,6 +139,8 @@ func (r *run) status(err error, nodes []NodeOutcome) Status {
 		return Succeeded
 	case r.DryRun && err == nil:
 		return DryRun
+	case r.StageOnly && err == nil:
+		return AllStaged
 	case touched == 0 && err == nil:
 		return Mixed // the others ran it already
 	case touched == 0:

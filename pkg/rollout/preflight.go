@@ -120,7 +120,7 @@ func (r *run) aim() error {
 
 // aimBack sets the targets of a rollback; nodes that it does not concern have no step to take.
 func (r *run) aimBack() error {
-	targets, err := Targets(r.Version, r.fleet.Same, r.found())
+	targets, err := r.targets()
 	if none, ok := errors.AsType[*NoReleaseError](err); ok {
 		none.Service, none.Environment = r.Service, r.Environment
 	}
@@ -145,6 +145,24 @@ func (r *run) aimBack() error {
 	}
 	r.tell(Event{Kind: Resolved, Release: r.release.ID, Resolved: &r.release})
 	return nil
+}
+
+// targets are those that the nodes know; a version that none of them has any more may be kept elsewhere.
+func (r *run) targets() (map[string]string, error) {
+	found := r.found()
+	targets, err := Targets(r.Version, r.fleet.Same, found)
+	if err == nil || r.Version == "" {
+		return targets, err
+	}
+	id := r.fleet.Remembered(r.Version, found)
+	if id == "" {
+		return nil, err
+	}
+	targets = map[string]string{}
+	for name := range found {
+		targets[name] = id
+	}
+	return targets, nil
 }
 
 // request is the plan's view of the nodes: those that answered and have a step to take, or are done.

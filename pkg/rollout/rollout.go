@@ -25,6 +25,8 @@ type Deployment struct {
 	Version  string
 	Nodes    []inventory.Node
 	Strategy config.Strategy
+	// StageOnly ends when the release is staged on every node.
+	StageOnly bool
 	// DryRun ends after the plan was made; nothing is written on any node.
 	DryRun bool
 	// Parallel bounds how many nodes are worked on at once; 1 or more.
@@ -123,7 +125,7 @@ func (r *run) deploy() error {
 	if r.Confirm != nil && !r.Confirm(r.plan) {
 		return &Stop{Why: Declined, Err: errors.New("not confirmed")}
 	}
-	if err := r.stage(); err != nil {
+	if err := r.stage(); err != nil || r.StageOnly {
 		return err
 	}
 	err := r.activate()

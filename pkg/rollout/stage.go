@@ -8,7 +8,7 @@ import (
 )
 
 // stage puts the release on every node that has a step to take, all in parallel, beside what runs there. No user is affected, so every
-// node is tried, and the complete list of failures is told.
+// node is tried, and the complete list of failures is told. Where staging is all that was asked for, every failure is one of the whole.
 func (r *run) stage() error {
 	found, before := r.found(), len(r.failed())
 	r.each(r.planned(), func(n *node) {
@@ -17,7 +17,11 @@ func (r *run) stage() error {
 		}
 		err := r.staging(r.soft, n, StepStage, n.to, func(ctx context.Context) (*Staged, error) {
 			staged, err := r.fleet.Stage(ctx, n.Name, n.to, found)
-			return &staged, err
+			if err != nil {
+				return nil, err
+			}
+			r.update(n, func(n *node) { n.staged = &staged })
+			return &staged, nil
 		})
 		if err != nil && !isInterrupt(err) {
 			r.update(n, func(n *node) { n.failure = failureOf(StepStage, err) })
@@ -30,7 +34,7 @@ func (r *run) stage() error {
 	if len(failed) == before {
 		return nil
 	}
-	if !r.overBudget() && len(failed) < len(r.nodes) {
+	if !r.StageOnly && !r.overBudget() && len(failed) < len(r.nodes) {
 		r.replan()
 		return nil
 	}

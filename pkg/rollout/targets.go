@@ -61,7 +61,7 @@ func Targets(version string, same func(a, b string) bool, found map[string]Facts
 			votes[previous]++
 		}
 	}
-	usual := mostVotes(votes)
+	usual := MostVotes(votes)
 	if usual == "" {
 		return nil, &NoReleaseError{Kept: kept(found)}
 	}
@@ -109,6 +109,11 @@ func Running(version string, same func(a, b string) bool, found map[string]Facts
 	return elect(version, same, found, Facts.Runs)
 }
 
+// Ahead is Held among the nodes on which the release was staged by itself, and never activated since.
+func Ahead(version string, same func(a, b string) bool, found map[string]Facts) string {
+	return elect(version, same, found, func(f Facts, id string) bool { return f.Records[id].Ahead && f.Records[id].Deployment == "" })
+}
+
 func elect(version string, same func(a, b string) bool, found map[string]Facts, votes func(Facts, string) bool) string {
 	count := map[string]int{}
 	for _, facts := range found {
@@ -118,11 +123,11 @@ func elect(version string, same func(a, b string) bool, found map[string]Facts, 
 			}
 		}
 	}
-	return mostVotes(count)
+	return MostVotes(count)
 }
 
-// mostVotes returns the winner, the first in order on a tie; empty if nobody voted.
-func mostVotes(votes map[string]int) string {
+// MostVotes returns the winner, the first in order on a tie; empty if nobody voted.
+func MostVotes(votes map[string]int) string {
 	winner := ""
 	for _, id := range slices.Sorted(maps.Keys(votes)) {
 		if winner == "" || votes[id] > votes[winner] {
