@@ -108,7 +108,7 @@ func outcomeError(ctx context.Context, o rollout.Outcome) error {
 		return endedError{signalStatus(signal)}
 	}
 	switch o.Status {
-	case rollout.Succeeded, rollout.Unchanged, rollout.DryRun:
+	case rollout.Succeeded, rollout.Unchanged, rollout.AllStaged, rollout.DryRun:
 		return nil
 	case rollout.Restored:
 		return endedError{exitRestored}

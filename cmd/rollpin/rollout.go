@@ -151,7 +151,7 @@ func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string
 	}
 	return report.Summary{
 		Service: service, Environment: environment, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
-		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked"),
+		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked", "lock"),
 	}.Write(r.stdout)
 }
 

@@ -192,7 +192,7 @@ func (s *session) cache(c config.Cache) *bundle.Cache {
 func repeat(c *cobra.Command, but ...string) string {
 	var out strings.Builder
 	c.Flags().Visit(func(flag *pflag.Flag) {
-		once := []string{"env", "version", "dry-run", "yes", "output", "quiet", "verbose", "no-color", "timeout"}
+		once := []string{"env", "version", "parallel", "dry-run", "yes", "output", "quiet", "verbose", "no-color", "timeout"}
 		if slices.Contains(append(once, but...), flag.Name) {
 			return
 		}

@@ -25,32 +25,28 @@ func (f *Fleet) bitsKey(n *node, id string) bitsKey {
 	return key
 }
 
-// bits are the files of a release for some nodes. They are in hand once done is closed; builder counts who tried to make them.
+// bits are the files of a release for some nodes. They are in hand once done is closed.
 type bits struct {
-	done     chan struct{}
-	info     bundle.Info
-	err      error
-	builders int
+	done chan struct{}
+	info bundle.Info
+	err  error
+	// claimed: some node makes sure of them. failures counts those that did so in vain.
+	claimed  bool
+	failures int
 }
 
 // maxBuilders is how many nodes may try to build a release: one may have a fault of its own, but what fails on two fails on all.
 const maxBuilders = 2
 
-// bitsFor returns the files of a release for a node. The first node that asks makes sure of them for all of its kind: they are those that
-// nodes hold already, else those in the cache, else it builds the release itself, and built is true.
-func (f *Fleet) bitsFor(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (info bundle.Info, built bool, err error) {
-	key := f.bitsKey(n, id)
+// bitsFor returns the files of a release for a node. The first node of each kind makes sure of them for all: they are those that nodes hold
+// already, else those in the cache, else it builds the release itself, and built is true. Where it fails, another one tries.
+func (f *Fleet) bitsFor(ctx context.Context, n *node, s rollout.StageTask) (info bundle.Info, built bool, err error) {
+	key := f.bitsKey(n, s.Release)
+	first := f.firstOf(key, s)
 	for {
-		f.mu.Lock()
-		b, begun := f.bits[key]
-		if !begun {
-			b = &bits{done: make(chan struct{})}
-			f.bits[key] = b
-		}
-		first := !begun || b.retry()
-		f.mu.Unlock()
-		if first {
-			info, built, err = f.obtain(ctx, n, key, found)
+		b, mine := f.claim(key, first == "" || first == n.Name)
+		if mine {
+			info, built, err = f.obtain(ctx, n, key, s.Found)
 			b.end(info, built, err)
 			if built { // it has the release, even if that cannot be had for others
 				return info, true, nil
@@ -62,34 +58,58 @@ func (f *Fleet) bitsFor(ctx context.Context, n *node, id string, found map[strin
 		case <-ctx.Done():
 			return bundle.Info{}, false, context.Cause(ctx)
 		}
-		f.mu.Lock()
-		again := b.err != nil && b.builders < maxBuilders-1
-		f.mu.Unlock()
-		if !again {
+		if b.err == nil || b.failures >= maxBuilders {
 			return b.info, false, b.err
 		}
+		first = "" // whoever comes first now
 	}
 }
 
-// retry begins anew what failed; the caller holds the fleet's lock. It is true for the one that has to do it.
-func (b *bits) retry() bool {
+// firstOf is the first node of a kind that has to get the release; empty where all have one that is to be made anew.
+func (f *Fleet) firstOf(key bitsKey, s rollout.StageTask) string {
+	for _, name := range s.Nodes {
+		n := f.node(name)
+		if !s.Found[name].Has(key.release) && f.bitsKey(n, key.release) == key {
+			return name
+		}
+	}
+	return ""
+}
+
+// claim returns the bits of a key, and whether the caller is the one to get them. What failed for one node is begun anew for another.
+func (f *Fleet) claim(key bitsKey, may bool) (b *bits, mine bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, begun := f.bits[key]
+	if begun && b.ended() && b.err != nil && b.failures < maxBuilders && may {
+		b, begun = &bits{done: make(chan struct{}), failures: b.failures}, true
+		f.bits[key] = b
+	}
+	if !begun {
+		b = &bits{done: make(chan struct{})}
+		f.bits[key] = b
+	}
+	mine = may && !b.claimed
+	b.claimed = b.claimed || mine
+	return b, mine
+}
+
+func (b *bits) ended() bool {
 	select {
 	case <-b.done:
+		return true
 	default:
 		return false
 	}
-	if b.err == nil || b.builders >= maxBuilders-1 {
-		return false
-	}
-	b.builders++
-	b.err, b.done = nil, make(chan struct{})
-	return true
 }
 
 // end gives what was obtained to those who wait. What was built and cannot be taken to others is not built again.
 func (b *bits) end(info bundle.Info, built bool, err error) {
+	if err != nil {
+		b.failures++
+	}
 	if built && err != nil {
-		b.builders = maxBuilders
+		b.failures = maxBuilders
 	}
 	b.info, b.err = info, err
 	close(b.done)

@@ -14,13 +14,13 @@ import (
 
 // Stage puts release id on a node, beside the running one, and sees that it is what it should be. A release that is there already is
 // verified against its digest; one that no longer matches, or was made for another platform, is made anew, unless it runs.
-func (f *Fleet) Stage(ctx context.Context, name, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
-	n := f.node(name)
+func (f *Fleet) Stage(ctx context.Context, name string, s rollout.StageTask) (rollout.Staged, error) {
+	n, id := f.node(name), s.Release
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
 	record, there := n.facts.Records[id]
 	if !there {
-		return f.put(ctx, n, id, found)
+		return f.put(ctx, n, s)
 	}
 	unfit := f.verify(ctx, n, record)
 	switch {
@@ -32,7 +32,7 @@ func (f *Fleet) Stage(ctx context.Context, name, id string, found map[string]rol
 		return rollout.Staged{}, &rollout.Failure{Class: rollout.Failed, Err: unfit, Text: "the release that is current cannot be used: " + unfit.Error(),
 			Hint: "deploy another version to the node first, then this one again"}
 	}
-	return f.remake(ctx, n, id, found)
+	return f.remake(ctx, n, s)
 }
 
 // errPlatform says that a release was made for another platform.
@@ -53,12 +53,13 @@ func remakeable(err error) bool {
 }
 
 // remake puts a release anew at its path. Until that is done the old one stays aside, and comes back if it fails.
-func (f *Fleet) remake(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
+func (f *Fleet) remake(ctx context.Context, n *node, s rollout.StageTask) (rollout.Staged, error) {
+	id := s.Release
 	if _, err := f.run(ctx, n, release.Aside(n.facts.Path, id)); err != nil {
 		return rollout.Staged{}, err
 	}
 	delete(n.facts.Records, id)
-	staged, putErr := f.put(ctx, n, id, found)
+	staged, putErr := f.put(ctx, n, s)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.service.Timeouts.Restart)
 	defer cancel()
 	_, err := f.run(ctx, n, release.Unaside(n.facts.Path, id))
@@ -66,14 +67,14 @@ func (f *Fleet) remake(ctx context.Context, n *node, id string, found map[string
 }
 
 // put makes the release on a node that has none of it: from the files of another node, or from the lock.
-func (f *Fleet) put(ctx context.Context, n *node, id string, found map[string]rollout.Facts) (rollout.Staged, error) {
+func (f *Fleet) put(ctx context.Context, n *node, s rollout.StageTask) (rollout.Staged, error) {
 	if f.service.Install == "each" {
-		if err := f.installFromLock(ctx, n, id, found); err != nil {
+		if err := f.installFromLock(ctx, n, s.Release, s.Found); err != nil {
 			return rollout.Staged{}, err
 		}
 		return rollout.Staged{How: "built"}, nil
 	}
-	bits, built, err := f.bitsFor(ctx, n, id, found)
+	bits, built, err := f.bitsFor(ctx, n, s)
 	switch {
 	case err != nil:
 		return rollout.Staged{}, err

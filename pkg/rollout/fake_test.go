@@ -110,7 +110,8 @@ func (f *fakeFleet) Resolve(ctx context.Context, version string, found map[strin
 
 func (f *fakeFleet) Remembered(string, map[string]Facts) string { return f.remembered }
 
-func (f *fakeFleet) Stage(ctx context.Context, node, id string, _ map[string]Facts) (Staged, error) {
+func (f *fakeFleet) Stage(ctx context.Context, node string, s StageTask) (Staged, error) {
+	id := s.Release
 	return Staged{How: "built"}, f.do(ctx, node, "stage", id, func(facts *Facts) {
 		facts.Records = maps.Clone(facts.Records)
 		if !facts.Has(id) {

@@ -19,8 +19,8 @@ type Fleet interface {
 	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
 	// Remembered returns the release of a version that is kept outside of the nodes, for all platforms of found; empty for none.
 	Remembered(version string, found map[string]Facts) string
-	// Stage puts a release on a node beside the running one and verifies it; found are the facts of all nodes. It tells how.
-	Stage(ctx context.Context, node, id string, found map[string]Facts) (Staged, error)
+	// Stage puts a release on a node beside the running one and verifies it. It tells how.
+	Stage(ctx context.Context, node string, s StageTask) (Staged, error)
 	// Switch makes a staged release current: old or new, nothing between.
 	Switch(ctx context.Context, node string, s Switch) error
 	// Restart makes the service take up the current release, and sees that it holds.
@@ -71,6 +71,16 @@ type Release struct {
 	Files   *release.Changes `json:"files,omitempty"`
 	// Notes are things worth saying of how it was chosen.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// StageTask is what is put on nodes.
+type StageTask struct {
+	// Release is its id.
+	Release string
+	// Nodes get it in this run, in the order of the plan.
+	Nodes []string
+	// Found are the facts of all nodes.
+	Found map[string]Facts
 }
 
 // Staged is how a release came to a node.

@@ -75,6 +75,9 @@ type run struct {
 }
 
 func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) *run {
+	if d.StageOnly { // staging knows no waves
+		d.Strategy.Canary, d.Strategy.Batch = config.Size{}, config.Size{N: 100, Percent: true}
+	}
 	r := &run{Deployment: d, fleet: fleet, sink: sink, began: time.Now(), byName: map[string]*node{}}
 	both, endBoth := context.WithCancelCause(ctx)
 	unlink := context.AfterFunc(soft, func() { endBoth(context.Cause(soft)) })

@@ -23,6 +23,10 @@ func play(t *testing.T, f *fakeFleet, change func(*Deployment)) (Outcome, []Even
 	return outcome, events
 }
 
+func stageOnly(budget int) func(*Deployment) {
+	return func(d *Deployment) { d.StageOnly, d.Strategy.MaxFailures = true, config.Size{N: budget} }
+}
+
 func TestOutcomes(t *testing.T) {
 	failing := func(node, step string) func(string, string, string) error {
 		return func(n, s, id string) error {
@@ -76,6 +80,12 @@ func TestOutcomes(t *testing.T) {
 		{name: "an unreachable node inside the budget", nodes: 3, current: oldID, change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} },
 			fail: unreachable("web-2"), status: Mixed, runs: "1.1.0 1.0.0 1.1.0", touched: "web-1 web-3"},
 		{name: "staging fails", nodes: 3, current: oldID, fail: failing("web-3", "stage"), status: Untouched, runs: "1.0.0 1.0.0 1.0.0"},
+		{name: "staging is all that was asked for", nodes: 3, current: oldID, change: stageOnly(0), status: AllStaged, runs: "1.0.0 1.0.0 1.0.0"},
+		{name: "to be staged, and it runs already", nodes: 2, current: newID, change: stageOnly(0), status: Unchanged, runs: "1.1.0 1.1.0"},
+		{name: "staging that fails on one node is no success, whatever the budget", nodes: 3, current: oldID, change: stageOnly(1),
+			fail: failing("web-3", "stage"), status: Untouched, runs: "1.0.0 1.0.0 1.0.0"},
+		{name: "nor is staging without a node that is gone", nodes: 3, current: oldID, change: stageOnly(1), fail: unreachable("web-2"),
+			status: Untouched, runs: "1.0.0 1.0.0 1.0.0"},
 		{name: "staging fails inside the budget", nodes: 3, current: oldID, change: func(d *Deployment) { d.Strategy.MaxFailures = config.Size{N: 1} },
 			fail: failing("web-1", "stage"), status: Mixed, runs: "1.0.0 1.1.0 1.1.0", touched: "web-2 web-3"},
 		{name: "the first deployment ever fails", nodes: 2, fail: unhealthy("web-1", "1.1.0"), status: Mixed, runs: "- -", touched: "web-1"},

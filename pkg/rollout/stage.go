@@ -10,13 +10,18 @@ import (
 // stage puts the release on every node that has a step to take, all in parallel, beside what runs there. No user is affected, so every
 // node is tried, and the complete list of failures is told. Where staging is all that was asked for, every failure is one of the whole.
 func (r *run) stage() error {
-	found, before := r.found(), len(r.failed())
-	r.each(r.planned(), func(n *node) {
+	before, planned := len(r.failed()), r.planned()
+	found := r.found()
+	var names []string
+	for _, n := range planned {
+		names = append(names, n.Name)
+	}
+	r.each(planned, func(n *node) {
 		if r.interrupted() != nil {
 			return
 		}
 		err := r.staging(r.soft, n, StepStage, n.to, func(ctx context.Context) (*Staged, error) {
-			staged, err := r.fleet.Stage(ctx, n.Name, n.to, found)
+			staged, err := r.fleet.Stage(ctx, n.Name, StageTask{Release: n.to, Nodes: names, Found: found})
 			if err != nil {
 				return nil, err
 			}
@@ -31,7 +36,7 @@ func (r *run) stage() error {
 		return err
 	}
 	failed := r.failed()
-	if len(failed) == before {
+	if len(failed) == before && (!r.StageOnly || before == 0) {
 		return nil
 	}
 	if !r.StageOnly && !r.overBudget() && len(failed) < len(r.nodes) {
