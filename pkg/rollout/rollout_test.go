@@ -426,6 +426,21 @@ func TestRollback(t *testing.T) {
 			t.Errorf("a second rollback goes further back: %s: %s", outcome.Status, f.runs())
 		}
 	})
+	t.Run("to a version that only this machine keeps", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		f.remembered = "0.8.0-88888888"
+		outcome, _ := play(t, f, back("0.8.0"))
+		if outcome.Status != Succeeded || f.runs() != "0.8.0 0.8.0 0.8.0 0.8.0" {
+			t.Errorf("%s: %s", outcome.Status, f.runs())
+		}
+	})
+	t.Run("to a version that nobody keeps", func(t *testing.T) {
+		f := deployed(t, nil, nil)
+		outcome, _ := play(t, f, back("0.8.0"))
+		if outcome.Status != Untouched || !strings.Contains(outcome.Reason, "no node holds a release of version 0.8.0") {
+			t.Errorf("%s: %s", outcome.Status, outcome.Reason)
+		}
+	})
 	t.Run("of some nodes first, and of the others later", func(t *testing.T) {
 		f := deployed(t, nil, nil)
 		play(t, f, func(d *Deployment) { back("")(d); d.Nodes = d.Nodes[:1] })
