@@ -163,14 +163,18 @@ func digestOf(holders []string, id string, found map[string]rollout.Facts) strin
 // cached returns the bundle of the cache for a key, and checks it; digest is the one that it must have, if not empty.
 func (f *Fleet) cached(key bitsKey, digest string) (bundle.Info, bool) {
 	for _, info := range f.cache.Find(func(i bundle.Info) bool {
-		return i.HasArchive && f.ours(i) && i.Record.ID == key.release && i.Record.Platform == key.platform &&
-			i.Record.Interpreter == key.interpreter && i.Path == key.path && (digest == "" || i.Digest() == digest)
+		return i.HasArchive && f.fits(i, key) && (digest == "" || i.Digest() == digest)
 	}) {
 		if f.cache.Use(info) == nil {
 			return info, true
 		}
 	}
 	return bundle.Info{}, false
+}
+
+// fits tells whether a bundle is the release of a key.
+func (f *Fleet) fits(i bundle.Info, key bitsKey) bool {
+	return f.ours(i) && i.Record.ID == key.release && i.Record.Platform == key.platform && i.Record.Interpreter == key.interpreter && i.Path == key.path
 }
 
 // ours tells whether a bundle is of this service's package.

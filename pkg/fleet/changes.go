@@ -41,9 +41,8 @@ func (f *Fleet) changes(ctx context.Context, id string, found map[string]rollout
 
 // cachedManifest is the manifest of a release for a node, where a run before has left it here.
 func (f *Fleet) cachedManifest(n *node, id string) (release.Manifest, error) {
-	for _, info := range f.cache.Find(func(i bundle.Info) bool {
-		return f.ours(i) && i.Record.ID == id && i.Record.Platform == n.facts.Platform
-	}) {
+	key := f.bitsKey(n, id)
+	for _, info := range f.cache.Find(func(i bundle.Info) bool { return f.fits(i, key) }) {
 		return f.cache.Manifest(info.Digest())
 	}
 	return release.Manifest{}, fmt.Errorf("the cache has no release %s", id)
