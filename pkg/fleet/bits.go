@@ -25,94 +25,100 @@ func (f *Fleet) bitsKey(n *node, id string) bitsKey {
 	return key
 }
 
-// bits are the files of a release for some nodes. They are in hand once done is closed.
+// bits are the files of a release for all nodes of a kind, and the search for them. Guarded by the fleet's lock.
 type bits struct {
-	done chan struct{}
 	info bundle.Info
 	err  error
-	// claimed: some node makes sure of them. failures counts those that did so in vain.
-	claimed  bool
-	failures int
+	// found: info or err is there. changed is closed, and made anew, whenever a node has tried.
+	found   bool
+	changed chan struct{}
+	busy    bool
+	// tried are the nodes that tried in vain, said what was wrong on those that could be reached.
+	tried, said map[string]bool
 }
 
-// maxBuilders is how many nodes may try to build a release: one may have a fault of its own, but what fails on two fails on all.
-const maxBuilders = 2
-
 // bitsFor returns the files of a release for a node. The first node of each kind makes sure of them for all: they are those that nodes hold
-// already, else those in the cache, else it builds the release itself, and built is true. Where it fails, another one tries.
+// already, else those in the cache, else it builds the release itself, and built is true. Where it fails, the next one tries, until two have
+// failed in the same words: that is no fault of a single node.
 func (f *Fleet) bitsFor(ctx context.Context, n *node, s rollout.StageTask) (info bundle.Info, built bool, err error) {
 	key := f.bitsKey(n, s.Release)
-	first := f.firstOf(key, s)
 	for {
-		b, mine := f.claim(key, first == "" || first == n.Name)
-		if mine {
+		b, turn, changed := f.turn(key, n, s)
+		switch {
+		case turn:
 			info, built, err = f.obtain(ctx, n, key, s.Found)
-			b.end(info, built, err)
+			f.tell(b, n, info, built, err)
 			if built { // it has the release, even if that cannot be had for others
 				return info, true, nil
 			}
 			return info, false, err
+		case changed == nil:
+			return b.info, false, b.err
 		}
 		select {
-		case <-b.done:
+		case <-changed:
 		case <-ctx.Done():
 			return bundle.Info{}, false, context.Cause(ctx)
 		}
-		if b.err == nil || b.failures >= maxBuilders {
-			return b.info, false, b.err
-		}
-		first = "" // whoever comes first now
 	}
 }
 
-// firstOf is the first node of a kind that has to get the release; empty where all have one that is to be made anew.
-func (f *Fleet) firstOf(key bitsKey, s rollout.StageTask) string {
-	for _, name := range s.Nodes {
-		n := f.node(name)
-		if !s.Found[name].Has(key.release) && f.bitsKey(n, key.release) == key {
-			return name
-		}
-	}
-	return ""
-}
-
-// claim returns the bits of a key, and whether the caller is the one to get them. What failed for one node is begun anew for another.
-func (f *Fleet) claim(key bitsKey, may bool) (b *bits, mine bool) {
+// turn tells whether it is a node's turn to get the bits. If not, changed ends when that may be another's; it is nil once they are found.
+func (f *Fleet) turn(key bitsKey, n *node, s rollout.StageTask) (b *bits, turn bool, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b, begun := f.bits[key]
-	if begun && b.ended() && b.err != nil && b.failures < maxBuilders && may {
-		b, begun = &bits{done: make(chan struct{}), failures: b.failures}, true
-		f.bits[key] = b
-	}
 	if !begun {
-		b = &bits{done: make(chan struct{})}
+		b = &bits{changed: make(chan struct{}), tried: map[string]bool{}, said: map[string]bool{}}
 		f.bits[key] = b
 	}
-	mine = may && !b.claimed
-	b.claimed = b.claimed || mine
-	return b, mine
+	if b.found {
+		return b, false, nil
+	}
+	if !b.busy && f.next(key, b, s, n.Name) == n.Name {
+		b.busy = true
+		return b, true, nil
+	}
+	return b, false, b.changed
 }
 
-func (b *bits) ended() bool {
-	select {
-	case <-b.done:
-		return true
-	default:
-		return false
+// next is the first node of a kind that has to get the release and has not tried; asking itself where all others have one to be made anew.
+func (f *Fleet) next(key bitsKey, b *bits, s rollout.StageTask, asking string) string {
+	for _, name := range s.Nodes {
+		if !b.tried[name] && !s.Found[name].Has(key.release) && f.bitsKey(f.node(name), key.release) == key {
+			return name
+		}
 	}
+	return asking
 }
 
-// end gives what was obtained to those who wait. What was built and cannot be taken to others is not built again.
-func (b *bits) end(info bundle.Info, built bool, err error) {
-	if err != nil {
-		b.failures++
+// tell says what came of a node's try.
+func (f *Fleet) tell(b *bits, n *node, info bundle.Info, built bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b.busy, b.tried[n.Name] = false, true
+	known := failureOrNil(n.Name, err)
+	switch {
+	case err == nil:
+		b.info, b.found = info, true
+	case built, isClass(known, rollout.Failed) && b.said[known.Error()]:
+		b.err, b.found = notToBeHad(n.Name, known), true
+	case isClass(known, rollout.Failed):
+		b.said[known.Error()] = true
 	}
-	if built && err != nil {
-		b.failures = maxBuilders
-	}
-	b.info, b.err = info, err
-	close(b.done)
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+func isClass(err error, class rollout.Class) bool {
+	var known *rollout.Failure
+	return errors.As(err, &known) && known.Class == class
+}
+
+// notToBeHad is the failure of nodes that wait for the bits, for what went wrong on another.
+func notToBeHad(name string, err error) error {
+	failure := failure(name, err)
+	return &rollout.Failure{Class: rollout.Failed, Text: "the release could not be had from " + name + ": " + failure.Text, Hint: failure.Hint, Log: failure.Log, Err: err}
 }
 
 // obtain gets the files of a release into the cache; built tells that the node has the release now, because it made it.
@@ -292,7 +298,11 @@ func (f *Fleet) manifest(ctx context.Context, n *node, record release.Record) (r
 }
 
 func (f *Fleet) send(ctx context.Context, n *node, info bundle.Info, payload bundle.Payload) error {
-	facts, err := f.run(ctx, n, release.Admit(n.facts.Path, info.Record.ID))
+	need := payload.Size + info.Bytes
+	if payload.Base != "" && f.service.Share == "hardlink" {
+		need = payload.Size
+	}
+	facts, err := f.run(ctx, n, release.Admit(n.facts.Path, info.Record.ID, need))
 	if err != nil {
 		return err
 	}

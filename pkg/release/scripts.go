@@ -134,8 +134,11 @@ func ParsePacked(facts shell.Facts) (Packed, error) {
 // Discard removes what Pack left.
 func Discard(path, id string) shell.Script { return script("discard", pathAndID(path, id)...) }
 
-// Admit makes the place where a bundle for release id may be put by the user who logs in. Its fact `incoming` is the file to write.
-func Admit(path, id string) shell.Script { return script("admit", pathAndID(path, id)...) }
+// Admit makes the place where a bundle for release id may be put by the user who logs in, if need bytes are free there. Its fact `incoming`
+// is the file to write.
+func Admit(path, id string, need int64) shell.Script {
+	return script("admit", append(pathAndID(path, id), shell.Var{Name: "need", Value: strconv.FormatInt(need>>10, 10)})...)
+}
 
 // Received says what Receive makes a release of.
 type Received struct {

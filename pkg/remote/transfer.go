@@ -171,6 +171,8 @@ func (e *TransferError) Hint() string {
 	switch {
 	case errors.Is(e.Err, errNoSFTP):
 		return "in the node's sshd_config set: Subsystem sftp internal-sftp; or let every node install for itself: install: each"
+	case errors.Is(e.Err, os.ErrNotExist):
+		return "its SFTP sees other directories than a shell does (ChrootDirectory in sshd_config): change that, or set install: each"
 	case errors.Is(e.Err, os.ErrPermission):
 		return "the user who logs in must be able to enter the service's directory: see the permissions of it and of those above"
 	}
