@@ -67,6 +67,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		"a path with a detour":    {"d\t755\t./a/./b\n", "no path in a release"},
 		"a slash at the end":      {"d\t755\t./a/\n", "no path in a release"},
 		"a backslash":             {"d\t755\t./a\\nb\n", "no path in a release"},
+		"a carriage return":       {"d\t755\t./a\rb\n", "no path in a release"},
 		"NUL":                     {"d\t755\t./a\x00b\n", "no path in a release"},
 		"a mode that is none":     {"d\t7x5\t./a\n", "invalid syntax"},
 		"a mode that is decimal":  {"d\t789\t./a\n", "invalid syntax"},

@@ -27,6 +27,9 @@ survey() {
 	' | LC_ALL=C sort
 }
 
+# lacking FIRST SECOND prints the lines of FIRST that SECOND does not have. Not every busybox has comm.
+lacking() { LC_ALL=C awk '!first { there[$0]; next } !($0 in there)' "$2" first=1 "$1"; }
+
 # digest_of FILE prints its SHA-256.
 digest_of() {
 	found=$($sha256 <"$1") || return 1
