@@ -39,6 +39,7 @@ if [ -n "$base" ]; then
 		done <rollpin.manifest.same
 	fi
 	while IFS=$tab read -r from to; do
+		[ -f "../$from" ] || unfit "$from is gone"
 		[ "$share" = hardlink ] && [ "${from%%/*}" != "$id" ] && ln -f "../$from" "$to" 2>/dev/null || said=$(cp -Pp "../$from" "$to" 2>&1) || full "$said"
 	done <rollpin.manifest.moved
 fi
