@@ -62,11 +62,12 @@ func busyboxTools(t *testing.T) string {
 		t.Skipf("%v: %s", err, out)
 	}
 	if out, _ := exec.Command(tools+"/tar", "--help").CombinedOutput(); !strings.Contains(string(out), "-T") { // Alpine's has it, Debian's has not
-		tar, err := exec.LookPath("tar")
-		if err != nil {
+		tar, tarErr := exec.LookPath("tar")
+		real, err := exec.LookPath("busybox")
+		if err := errors.Join(tarErr, err); err != nil {
 			t.Skip(err)
 		}
-		text := "#!/bin/sh\ncase \" $* \" in *\" -T \"*) exec " + tar + " \"$@\" ;; *) exec \"${0%tar}busybox\" tar \"$@\" ;; esac\n"
+		text := "#!/bin/sh\ncase \" $* \" in *\" -T \"*) exec " + tar + " \"$@\" ;; *) exec " + real + " tar \"$@\" ;; esac\n"
 		if err := errors.Join(os.Remove(tools+"/tar"), os.WriteFile(tools+"/tar", []byte(text), 0o755)); err != nil {
 			t.Fatal(err)
 		}
@@ -273,4 +274,14 @@ func noise(n int, seed byte) string {
 		text.WriteByte(byte(state >> 24))
 	}
 	return text.String()
+}
+
+// receiveElsewhere makes the release of a payload on a node that has nothing.
+func (n *node) receiveElsewhere(info Info, p Payload) (release.Record, error) {
+	n.t.Helper()
+	facts, err := newNode(n.t).receive(info, p)
+	if err != nil {
+		return release.Record{}, err
+	}
+	return release.ParseRecord(facts)
 }
