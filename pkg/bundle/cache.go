@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -290,10 +291,14 @@ func (c *Cache) Prune(max int64, all bool) ([]Info, error) {
 
 // removeStale removes what runs left that were killed.
 func (c *Cache) removeStale() error {
-	left, err := filepath.Glob(filepath.Join(c.dir, tempPrefix+"?*"))
-	for _, temp := range left {
-		if about, statErr := os.Stat(temp); statErr == nil && time.Since(about.ModTime()) > staleRun {
-			err = errors.Join(err, os.RemoveAll(temp))
+	entries, err := os.ReadDir(c.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		about, infoErr := entry.Info()
+		if infoErr == nil && strings.HasPrefix(entry.Name(), tempPrefix) && entry.Name() != tempPrefix && time.Since(about.ModTime()) > staleRun {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(c.dir, entry.Name())))
 		}
 	}
 	return err
