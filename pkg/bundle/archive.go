@@ -79,6 +79,9 @@ func check(archive, digest string) (release.Manifest, error) {
 	for missing := range open {
 		return release.Manifest{}, fmt.Errorf("%s is missing", missing)
 	}
+	if manifest.Digest() != digest {
+		return release.Manifest{}, errors.New("it holds no manifest")
+	}
 	return manifest, nil
 }
 
@@ -88,6 +91,8 @@ func same(e release.Entry, header *tar.Header, body io.Reader) error {
 		return nil
 	case e.Kind != 'f' || header.Typeflag != tar.TypeReg:
 		return fmt.Errorf("%s is of another kind than its manifest says", e.Path)
+	case header.Mode != e.Mode || header.ModTime.Unix() != e.MTime:
+		return fmt.Errorf("%s has another mode or date than its manifest says", e.Path)
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, body); err != nil {
@@ -114,10 +119,13 @@ func walk(archive string, each func(*tar.Header, io.Reader) error) error {
 	for {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			_, err = io.Copy(io.Discard, unzipped) // the checksum stands at the very end
 		}
 		if err != nil {
 			return fmt.Errorf("reading the archive: %w", err)
+		}
+		if header == nil {
+			return nil
 		}
 		if err := each(header, entries); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,14 +27,20 @@ type Cache struct {
 
 	mu sync.Mutex
 	// inUse are the bundles of this run, by digest: they are not evicted, and their archives are checked once.
-	inUse  map[string]bool
+	inUse  map[string]*use
 	deltas map[string]*delta
 	temp   string
 }
 
+// use is the one check of an archive in a run.
+type use struct {
+	once sync.Once
+	err  error
+}
+
 // Open opens the cache in dir, which is made when something is put there; max bounds the bytes of its archives. Close ends it.
 func Open(dir string, max int64) *Cache {
-	return &Cache{dir: dir, max: max, inUse: map[string]bool{}, deltas: map[string]*delta{}}
+	return &Cache{dir: dir, max: max, inUse: map[string]*use{}, deltas: map[string]*delta{}}
 }
 
 // Dir is where the cache is.
@@ -59,6 +66,7 @@ func (c *Cache) Temp() (string, error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the cache of bundles: %w", err)
 	}
+	_ = c.removeStale() // else the cache would have no bound where deployers are killed
 	temp, err := os.MkdirTemp(c.dir, tempPrefix)
 	if err != nil {
 		return "", fmt.Errorf("making room in the cache of bundles: %w", err)
@@ -153,21 +161,34 @@ func (c *Cache) Manifest(digest string) (release.Manifest, error) {
 // Use marks a bundle as used by this run and checks its archive, once. An archive that is not what it was is removed.
 func (c *Cache) Use(info Info) error {
 	c.mu.Lock()
-	used := c.inUse[info.Digest()]
-	c.inUse[info.Digest()] = true
-	c.mu.Unlock()
-	if used {
-		return nil
+	u := c.inUse[info.Digest()]
+	if u == nil {
+		u = new(use)
+		c.inUse[info.Digest()] = u
 	}
+	c.mu.Unlock()
+	u.once.Do(func() { u.err = c.checkArchive(info) })
+	if u.err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.inUse[info.Digest()] == u {
+			delete(c.inUse, info.Digest())
+		}
+	}
+	return u.err
+}
+
+func (c *Cache) checkArchive(info Info) error {
 	dir := filepath.Join(c.dir, info.Digest())
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(dir, infoFile), now, now) // only the order of eviction hangs on it
-	sum, err := fileDigest(filepath.Join(dir, archiveFile))
+	archive := filepath.Join(dir, archiveFile)
+	sum, err := fileDigest(archive)
 	if err != nil {
 		return err
 	}
 	if sum != info.SHA256 {
-		return errors.Join(fmt.Errorf("the archive of bundle %.8s was changed", info.Digest()), os.RemoveAll(dir))
+		return errors.Join(fmt.Errorf("the archive of bundle %.8s was changed", info.Digest()), os.Remove(archive))
 	}
 	return nil
 }
@@ -190,7 +211,8 @@ func (c *Cache) Archive(info Info) (*os.File, error) {
 	return os.Open(filepath.Join(c.dir, info.Digest(), archiveFile))
 }
 
-// put moves a checked archive into the cache. A bundle that is there already stays.
+// put moves a checked archive into the cache. A bundle that is there already stays; its bits may be those of another kind of node, so the
+// record that the caller gets is its own.
 func (c *Cache) put(info Info, manifest release.Manifest, archive string) (Info, error) {
 	info.Schema, info.Added = schema, time.Now().UTC()
 	text, err := json.MarshalIndent(info, "", "  ")
@@ -213,16 +235,19 @@ func (c *Cache) put(info Info, manifest release.Manifest, archive string) (Info,
 	if err != nil {
 		return Info{}, fmt.Errorf("putting a bundle into the cache: %w", err)
 	}
+	checked := new(use)
+	checked.once.Do(func() {})
 	c.mu.Lock()
-	c.inUse[info.Digest()] = true
+	c.inUse[info.Digest()] = checked
 	c.mu.Unlock()
 	final := filepath.Join(c.dir, info.Digest())
-	if known, err := c.read(info.Digest()); err == nil && !known.HasArchive {
+	if _, err := os.Stat(final); err == nil && !c.intact(info.Digest()) {
 		_ = os.RemoveAll(final)
 	}
 	if err := os.Rename(dir, final); err != nil {
-		if known, readErr := c.read(info.Digest()); readErr == nil && known.HasArchive {
-			return known, nil // another run was faster with the same bits
+		if known, readErr := c.read(info.Digest()); readErr == nil && c.intact(info.Digest()) { // it was there, or another run was faster
+			known.Record, known.Path, known.Lock, known.Date = info.Record, info.Path, info.Lock, info.Date
+			return known, nil
 		}
 		return Info{}, fmt.Errorf("putting a bundle into the cache: %w", err)
 	}
@@ -230,29 +255,30 @@ func (c *Cache) put(info Info, manifest release.Manifest, archive string) (Info,
 	return c.read(info.Digest())
 }
 
+// intact tells whether all parts of a bundle are there.
+func (c *Cache) intact(digest string) bool {
+	info, err := c.read(digest)
+	if err != nil || !info.HasArchive {
+		return false
+	}
+	_, err = c.Manifest(digest)
+	return err == nil
+}
+
 // staleRun is how old the files of a run must be to be those of a dead one.
 const staleRun = 24 * time.Hour
 
 // Prune removes archives, the longest unused first, until those that stay have at most max bytes, and what dead runs left. Locks and
-// manifests stay, unless all is true: they are small, and a release can be made from its lock again. It returns what it removed.
+// manifests stay: they are small, and a release can be made from its lock again. With all, every bundle goes that this run does not use,
+// with its lock. It returns what it removed.
 func (c *Cache) Prune(max int64, all bool) ([]Info, error) {
-	entries, err := os.ReadDir(c.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the cache of bundles: %w", err)
+	if err := c.removeStale(); err != nil {
+		return nil, fmt.Errorf("pruning the cache of bundles: %w", err)
 	}
-	for _, entry := range entries {
-		about, err := entry.Info()
-		if err == nil && len(entry.Name()) > len(tempPrefix) && entry.Name()[:len(tempPrefix)] == tempPrefix && time.Since(about.ModTime()) > staleRun {
-			err = os.RemoveAll(filepath.Join(c.dir, entry.Name()))
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("pruning the cache of bundles: %w", err)
-		}
-	}
-	removed := c.evict(max)
 	if !all {
-		return removed, nil
+		return c.evict(max), nil
 	}
+	var removed []Info
 	left, err := c.List()
 	for _, info := range left {
 		if !c.used(info.Digest()) {
@@ -263,10 +289,25 @@ func (c *Cache) Prune(max int64, all bool) ([]Info, error) {
 	return removed, err
 }
 
+// removeStale removes what runs left that were killed.
+func (c *Cache) removeStale() error {
+	entries, err := os.ReadDir(c.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		about, infoErr := entry.Info()
+		if infoErr == nil && strings.HasPrefix(entry.Name(), tempPrefix) && entry.Name() != tempPrefix && time.Since(about.ModTime()) > staleRun {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(c.dir, entry.Name())))
+		}
+	}
+	return err
+}
+
 func (c *Cache) used(digest string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.inUse[digest]
+	return c.inUse[digest] != nil
 }
 
 // evict removes archives beyond max, but none that this run uses. What cannot be removed is left for the next time.

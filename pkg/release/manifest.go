@@ -107,7 +107,7 @@ func parseEntry(line string) (Entry, error) {
 func CleanPath(name string) bool {
 	inner, ok := strings.CutPrefix(name, "./")
 	return ok && inner != "" && path.Clean(inner) == inner && inner != "." && inner != ".." && !strings.HasPrefix(inner, "../") &&
-		!strings.HasPrefix(inner, "/") && !strings.ContainsAny(inner, "\t\n\\\x00")
+		!strings.HasPrefix(inner, "/") && !strings.ContainsAny(inner, "\t\r\n\\\x00")
 }
 
 // NewManifest sorts the entries, of which every field but the line is filled in.

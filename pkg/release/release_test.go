@@ -20,6 +20,11 @@ func run(t *testing.T, s shell.Script) (shell.Facts, error) {
 	}
 	shells := [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}}
 	argv := shells[len(t.Name())%len(shells)] // every shell gets its share
+	for _, shell := range shells {
+		if strings.Contains(t.Name(), "/in_"+shell[0]) {
+			argv = shell
+		}
+	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		argv = shells[0]
 	}

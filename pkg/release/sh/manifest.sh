@@ -17,6 +17,7 @@ survey() {
 		# shellcheck disable=SC2086
 		listed -type f -exec $sha256 {} +
 		listed -type f -exec "$1" "$2" "$4" {} +
+		# shellcheck disable=SC2016
 		listed -type l -exec sh -c 'for link; do printf "l\t%s\t%s\n" "$link" "$(readlink "$link")"; done' sh {} +
 	} | awk -F "$tab" '
 		$1 == "f" { print "f\t" $2 "\t" $3 "\t" $4 "\t" sum[$5] "\t" $5; delete sum[$5]; next }
@@ -26,6 +27,9 @@ survey() {
 		{ sum[substr($0, 67)] = substr($0, 1, 64) }
 	' | LC_ALL=C sort
 }
+
+# lacking FIRST SECOND prints the lines of FIRST that SECOND does not have. Not every busybox has comm.
+lacking() { LC_ALL=C awk '!first { there[$0]; next } !($0 in there)' "$2" first=1 "$1"; }
 
 # digest_of FILE prints its SHA-256.
 digest_of() {

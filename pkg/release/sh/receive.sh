@@ -23,14 +23,14 @@ mkdir -p "$dir" && cd "$dir" || die "cannot write to $path/releases"
 said=$(tar -xpozf "$in/bundle" 2>&1) || full "$said"
 rm -f "$in/bundle"
 if [ -n "$base" ]; then
-	said=$({ LC_ALL=C comm -23 "../$base/rollpin.manifest" rollpin.manifest.del | LC_ALL=C sort -m - rollpin.manifest.add >rollpin.manifest; } 2>&1) || full "$said"
+	said=$({ lacking "../$base/rollpin.manifest" rollpin.manifest.del | LC_ALL=C sort -m - rollpin.manifest.add >rollpin.manifest; } 2>&1) || full "$said"
 fi
 [ "$(digest_of rollpin.manifest)" = "$digest" ] || unfit "its manifest is another one"
 awk -F "$tab" '$1 == "d" { print $3 }' rollpin.manifest | tr '\n' '\0' | xargs -0 mkdir -p . || die "cannot make the directories of release $id"
 
 # What stayed the same at its place, in one go, and what moved, one by one.
 if [ -n "$base" ]; then
-	LC_ALL=C comm -12 "../$base/rollpin.manifest" rollpin.manifest | awk -F "$tab" '$1 == "f" { print $6 }' >rollpin.manifest.same
+	awk -F "$tab" '!first { there[$0]; next } $1 == "f" && ($0 in there) { print $6 }' "../$base/rollpin.manifest" first=1 rollpin.manifest >rollpin.manifest.same
 	if [ "$share" != hardlink ]; then
 		said=$({ (cd "../$base" && tar -cf - -T "$dir/rollpin.manifest.same") | tar -xpof -; } 2>&1) || full "$said"
 	elif ! (cd "../$base" && tr '\n' '\0' <"$dir/rollpin.manifest.same" | xargs -0 cp -Ppl --parents -t "$dir") 2>/dev/null; then
@@ -39,18 +39,22 @@ if [ -n "$base" ]; then
 		done <rollpin.manifest.same
 	fi
 	while IFS=$tab read -r from to; do
+		[ -f "../$from" ] || unfit "$from is gone"
 		[ "$share" = hardlink ] && [ "${from%%/*}" != "$id" ] && ln -f "../$from" "$to" 2>/dev/null || said=$(cp -Pp "../$from" "$to" 2>&1) || full "$said"
 	done <rollpin.manifest.moved
 fi
 awk -F "$tab" '$1 == "d" && $2 != 755 { print $2 "\t" $3 }' rollpin.manifest | while IFS=$tab read -r mode folder; do
 	chmod "$mode" "$folder"
 done
-rm -f rollpin.manifest.*
 if [ -n "$date" ]; then
-	TZ=UTC0 find . -type d -exec touch -t "$date" {} +
+	TZ=UTC0 find . \( -type d -o -path ./rollpin.manifest \) -exec touch -t "$date" {} +
 fi
-odd=$(survey | LC_ALL=C comm -3 rollpin.manifest - | tr -d '\t' | head -n 3 | tr '\n' ' ')
-[ -z "$odd" ] || unfit "$odd"
+said=$({ survey >rollpin.manifest.now; } 2>&1) || full "$said"
+if [ "$(digest_of rollpin.manifest.now)" != "$digest" ]; then
+	unfit "$({ lacking rollpin.manifest rollpin.manifest.now; lacking rollpin.manifest.now rollpin.manifest; } | awk -F "$tab" '{ print $1 == "l" ? $2 : $NF }' |
+		LC_ALL=C sort -u | head -n 3 | tr '\n' ' ')"
+fi
+rm -f rollpin.manifest.*
 printf '%s\n' "$record" >release.json.new && [ -s release.json.new ] && mv -f release.json.new release.json || die "cannot write release.json"
 unfinished=
 facts record <release.json

@@ -12,5 +12,8 @@ now=$(survey) || die "cannot compute the digests of release $id"
 case "$tab$now" in
 *"$tab$tab"*) die "cannot compute the digests of release $id" ;;
 esac
-lost=$(printf '%s\n' "$now" | LC_ALL=C comm -23 rollpin.manifest - | awk -F "$tab" '{ print $1 == "l" ? $2 : $NF }' | head -n 3 | tr '\n' ' ')
-[ -z "$lost" ] || differs "changed or missing: ${lost% }"
+lost=$(printf '%s\n' "$now" | lacking rollpin.manifest -) || die "cannot compare release $id with its manifest"
+if [ -n "$lost" ]; then
+	lost=$(printf '%s\n' "$lost" | awk -F "$tab" '{ print $1 == "l" ? $2 : $NF }' | head -n 3 | tr '\n' ' ')
+	differs "changed or missing: ${lost% }"
+fi
