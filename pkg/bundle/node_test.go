@@ -182,7 +182,7 @@ func (n *node) receive(info Info, p Payload) (shell.Facts, error) {
 	if int64(len(text)) != p.Size {
 		n.t.Fatalf("the payload has %d bytes, and says %d", len(text), p.Size)
 	}
-	if err := os.WriteFile(n.must(release.Admit(n.path, info.Record.ID)).Get("incoming"), text, 0o644); err != nil {
+	if err := os.WriteFile(n.must(release.Admit(n.path, info.Record.ID, 0)).Get("incoming"), text, 0o644); err != nil {
 		n.t.Fatal(err)
 	}
 	s, err := release.Receive(n.path, release.Received{Record: info.Record, SHA256: p.SHA256, Base: p.Base, Share: n.share, Date: info.Date})

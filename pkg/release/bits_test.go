@@ -176,7 +176,7 @@ func packed(t *testing.T, path, id string) (archive []byte, sum string) {
 // received makes a release out of an archive.
 func received(t *testing.T, path string, r Received, archive []byte) (shell.Facts, error) {
 	t.Helper()
-	file := must(t, Admit(path, r.Record.ID)).Get("incoming")
+	file := must(t, Admit(path, r.Record.ID, 0)).Get("incoming")
 	if err := os.WriteFile(file, archive, 0o644); err != nil {
 		t.Fatal(err)
 	}
