@@ -348,7 +348,7 @@ func TestAnInterruptedReceiveIsNoRelease(t *testing.T) {
 	for _, signal := range []string{"KILL", "TERM"} {
 		for _, tool := range []string{"sha256sum", "tar", "xargs", "touch", "stat", "sort", "mv"} {
 			path, bin := filepath.Join(t.TempDir(), "api"), t.TempDir()
-			file := must(t, Admit(path, one)).Get("incoming")
+			file := must(t, Admit(path, one, 0)).Get("incoming")
 			if err := os.WriteFile(file, archive, 0o644); err != nil {
 				t.Fatal(err)
 			}
