@@ -22,7 +22,7 @@ type Info struct {
 	Record release.Record `json:"record"`
 	// Path is the service's directory that it was built for; empty where it may stand anywhere.
 	Path string `json:"path,omitempty"`
-	// Lock is the text of the lock that it was made from; empty for an archive.
+	// Lock is the text of the lock that it was made from.
 	Lock string `json:"lock,omitempty"`
 	// Date is that of all its files, for release.Receive; empty where each has its own.
 	Date string `json:"date,omitempty"`
