@@ -23,7 +23,7 @@ func (s *session) completions(commands []*cobra.Command) {
 		"strategy":   s.completing((*config.File).Strategies),
 		"on-failure": cobra.FixedCompletions([]string{"rollback", "halt"}, cobra.ShellCompDirectiveNoFileComp),
 		"install":    cobra.FixedCompletions([]string{"once", "each"}, cobra.ShellCompDirectiveNoFileComp),
-		"manager":    cobra.FixedCompletions([]string{"pip", "npm"}, cobra.ShellCompDirectiveNoFileComp),
+		"manager":    cobra.FixedCompletions([]string{"pip", "npm", "archive"}, cobra.ShellCompDirectiveNoFileComp),
 		"format":     cobra.FixedCompletions(nodesFormats(), cobra.ShellCompDirectiveNoFileComp),
 	}
 	services := s.completing((*config.File).Services)

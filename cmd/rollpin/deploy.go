@@ -15,6 +15,8 @@ const deployHelp = `Deploy takes the nodes of a service in an environment to one
                                                 preflight and plan only; nothing is written
   rollpin deploy api==1.4.0 -e production --canary 2 --batch 10% --bake 5m --max-failures 1
                                                 another pace, this once
+  rollpin deploy site==1.4.0 -e production --artifact dist/site-1.4.0.tar.gz
+                                                a file that no index has: a wheel, an npm tarball, an archive
 
 It goes through four parts, and stops at the first that fails:
   1. preflight   every node: version, platform, disk, permissions; all problems at once
@@ -55,6 +57,11 @@ func newDeploy(s *session) *cobra.Command {
 	r.target.registerStrategy(c)
 	c.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask before the first node is touched")
 	return c
+}
+
+// registerArtifact adds the flag that names a file that no index has.
+func (r *rolloutCommand) registerArtifact(c *cobra.Command) {
+	c.Flags().StringVar(&r.artifact, "artifact", "", "deploy this `file` (or URL#sha256=HEX) instead of what an index has")
 }
 
 // splitVersion takes SERVICE==VERSION or SERVICE@VERSION apart; npm's scoped names begin with an @ of their own.

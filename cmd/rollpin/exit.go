@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/rollpin/rollpin/pkg/artifact"
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/remote"
@@ -90,8 +91,9 @@ func isUsage(err error) bool {
 	var inventoryFile *inventory.InvalidError
 	var limit *inventory.LimitError
 	var sshConfig *remote.ConfigError
+	var unusable *artifact.Error
 	return errors.As(err, &usage) || errors.As(err, &invalid) || errors.As(err, &inventoryFile) || errors.As(err, &limit) ||
-		errors.As(err, &sshConfig)
+		errors.As(err, &sshConfig) || errors.As(err, &unusable)
 }
 
 func signalStatus(e signalError) int {

@@ -70,7 +70,7 @@ func TestDataFlowsOneWay(t *testing.T) {
 		{"pkg/config"},
 		{"pkg/inventory"},
 		{"pkg/plan", "pkg/consul", "pkg/pkgmgr", "pkg/release", "pkg/restart", "pkg/health", "pkg/remote"},
-		{"pkg/rollout", "pkg/bundle"},
+		{"pkg/rollout", "pkg/bundle", "pkg/artifact"},
 		{"pkg/fleet"},
 		{"pkg/report"},
 		{"cmd/rollpin"},

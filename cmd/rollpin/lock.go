@@ -50,6 +50,7 @@ func newLock(s *session) *cobra.Command {
 	r.target.register(c)
 	r.target.registerService(c)
 	c.Flags().StringVar(&r.version, "version", "", "`version`, instead of SERVICE==VERSION")
+	r.registerArtifact(c)
 	c.Flags().StringVar(&file, "file", "", "write to this `file` instead of standard output")
 	return c
 }
@@ -69,6 +70,9 @@ func (r *rolloutCommand) look(c *cobra.Command, service string, read func(*fleet
 		return err
 	}
 	defer closeFleet()
+	if err := r.take(opened); err != nil {
+		return err
+	}
 	outcome := rollout.Run(r.ctx, r.soft, rollout.Deployment{
 		Service: service, Environment: resolved.Environment, Version: r.version, Nodes: targets, Strategy: resolved.Strategy, DryRun: true, Parallel: r.parallel,
 	}, opened, func(rollout.Event) {})

@@ -23,6 +23,7 @@ type rolloutCommand struct {
 	*session
 	target   target
 	version  string
+	artifact string
 	rollback bool
 	stage    bool
 	dryRun   bool
@@ -47,6 +48,7 @@ func (r *rolloutCommand) registerVersion(c *cobra.Command) {
 	allowYanked := c.Flags().Lookup("allow-yanked")
 	allowYanked.NoOptDefVal, allowYanked.Usage = "true", "deploy a version although its index withdrew it"
 	c.Flags().StringVar(&r.version, "version", "", "`version`, instead of SERVICE==VERSION")
+	r.registerArtifact(c)
 	c.Flags().StringVar(&r.lock, "lock", "", "install what this `file` of rollpin lock says")
 }
 
@@ -64,22 +66,34 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	}
 	id := deploymentID(time.Now())
 	reporter := r.reporter()
-	fleet, closeFleet, err := r.openFleet(resolved, targets, id, reporter)
+	opened, closeFleet, err := r.openFleet(resolved, targets, id, reporter)
 	if err != nil {
 		reporter.Close()
 		return err
 	}
 	defer closeFleet()
+	if err := r.take(opened); err != nil {
+		reporter.Close()
+		return err
+	}
 	r.announce(resolved, targets, id)
 	outcome := rollout.Run(r.ctx, r.soft, rollout.Deployment{
 		ID: id, Rollback: r.rollback, Service: service, Environment: resolved.Environment, Version: r.version,
 		Nodes: targets, Strategy: resolved.Strategy, StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, Confirm: r.confirmation(reporter),
-	}, fleet, reporter.Event)
+	}, opened, reporter.Event)
 	reporter.Close()
 	if err := r.summarize(c, service, resolved.Environment, outcome); err != nil {
 		return err
 	}
 	return outcomeError(r.soft, outcome)
+}
+
+// take gets the artifact in hand, and with it the version, before any node is asked.
+func (r *rolloutCommand) take(f *fleet.Fleet) (err error) {
+	if !r.rollback {
+		r.version, err = f.Take(r.soft, r.artifact, r.version)
+	}
+	return err
 }
 
 func (r *rolloutCommand) openFleet(t config.Target, nodes []inventory.Node, id string, reporter report.Reporter) (*fleet.Fleet, func(), error) {
@@ -151,7 +165,7 @@ func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string
 	}
 	return report.Summary{
 		Service: service, Environment: environment, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
-		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked", "lock"),
+		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked", "lock", "artifact"),
 	}.Write(r.stdout)
 }
 

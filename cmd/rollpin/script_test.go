@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,6 +57,8 @@ func TestScript(t *testing.T) {
 			"killunit": command(killUnit),
 			"runs":     command(checkRuns),
 			"commands": command(checkCommands),
+			"serve":    serve,
+			"build":    command(buildFile),
 			"expand":   expand,
 			"exits":    exits,
 		},
@@ -270,6 +274,36 @@ func (w *world) mark() {
 	for _, n := range w.fleet.Nodes {
 		w.logins[n.Name], w.commands[n.Name] = n.SSH.Logins(), n.SSH.Commands()
 	}
+}
+
+// buildFile writes a version of a sample application that no index has to a folder: build wheel|tarball VERSION DIR. It works as 1.2.0 does.
+func buildFile(ts *testscript.TestScript, _ *world, args []string) error {
+	var name string
+	var content []byte
+	var err error
+	switch args[0] {
+	case "wheel":
+		wheels := fleettest.SampleWheels()
+		at := slices.IndexFunc(wheels, func(w fleettest.Wheel) bool { return w.Name == "acme-api" && w.Version == "1.2.0" })
+		wheels[at].Version = args[1]
+		name, content, err = wheels[at].Build()
+	case "tarball":
+		packages := fleettest.SampleNPM()
+		at := slices.IndexFunc(packages, func(p fleettest.NPMPackage) bool { return p.Name == "acme-web" && p.Version == "1.2.0" })
+		packages[at].Version = args[1]
+		name, content, err = packages[at].Build()
+	default:
+		err = fmt.Errorf("build: unknown kind %s", args[0])
+	}
+	dir := ts.MkAbs(args[2])
+	return errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name), content, 0o644))
+}
+
+// serve offers the files of a folder over HTTP, at the URL $FILES: serve DIR.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(server.Close)
+	ts.Setenv("FILES", server.URL)
 }
 
 // expand replaces $NAME in files by the environment of the script.

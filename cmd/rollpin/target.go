@@ -44,7 +44,7 @@ func (t *target) registerService(c *cobra.Command) {
 	flags.StringSliceVar(&t.exclude, "exclude", nil, "not these `nodes`")
 	t.set(flags, "role", "service.role", "`role` of the nodes (default: the service's name)")
 	t.set(flags, "package", "service.package", "`name` of the package (default: the service's name)")
-	t.set(flags, "manager", "service.manager", "package manager: `pip|npm`")
+	t.set(flags, "manager", "service.manager", "package manager: `pip|npm|archive`")
 	t.set(flags, "index", "service.index", "`URL` of the package index or registry")
 	t.set(flags, "path", "service.path", "the service's `directory` on the nodes")
 	t.set(flags, "restart", "service.restart", "how it takes up a release: `systemd:UNIT`, supervisor:, runit:, pm2:, command:LINE, none")

@@ -74,7 +74,7 @@ type SSH struct {
 type Service struct {
 	// Name, Role and Package: the latter two default to the name.
 	Name, Role, Package string
-	// Manager is pip or npm.
+	// Manager is pip, npm or archive.
 	Manager string
 	// Index is the package index or registry; empty for what the node's own configuration says.
 	Index     string

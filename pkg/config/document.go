@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // document is a whole configuration: the file, or the layers of one environment laid over each other.
 type document struct {
@@ -55,7 +59,7 @@ func serviceKeys() kind[deployed] {
 	fields := within(of,
 		key("role", word("a role's name"), func(s *Service) *string { return &s.Role }),
 		key("package", matching("the name of a package, such as acme-api or @acme/api", packageForm), func(s *Service) *string { return &s.Package }),
-		key("manager", enum("pip", "npm"), func(s *Service) *string { return &s.Manager }),
+		key("manager", enum("pip", "npm", "archive"), func(s *Service) *string { return &s.Manager }),
 		key("index", webURL("https://pypi.internal/simple", "name the user and where the password is in index_auth"), func(s *Service) *string { return &s.Index }),
 		key("index_auth", indexAuthKeys(), func(s *Service) *IndexAuth { return &s.IndexAuth }),
 		key("python", token("an interpreter such as python3.12 or /opt/python/bin/python3"), func(s *Service) *string { return &s.Python }),
@@ -89,9 +93,12 @@ func defaultService() deployed {
 
 // checkManager reports keys that the service's manager has no use for.
 func (r *reader) checkManager(t *tree, s Service) {
-	for name, manager := range map[string]string{"python": "pip", "allow_source": "pip", "allow_scripts": "npm"} {
-		if found := t.get(name); found != nil && s.Manager != "" && s.Manager != manager {
-			r.fail(found, "is for manager "+manager+" only, and the manager here is "+s.Manager)
+	for name, managers := range map[string][]string{
+		"python": {"pip"}, "allow_source": {"pip"}, "allow_scripts": {"npm"},
+		"index": {"pip", "npm"}, "index_auth": {"pip", "npm"}, "allow_yanked": {"pip", "npm"}, "install": {"pip", "npm"},
+	} {
+		if found := t.get(name); found != nil && s.Manager != "" && !slices.Contains(managers, s.Manager) {
+			r.fail(found, "is for manager "+strings.Join(managers, " and ")+" only, and the manager here is "+s.Manager)
 		}
 	}
 }

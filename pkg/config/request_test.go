@@ -34,10 +34,10 @@ func TestMistakesInARequest(t *testing.T) {
 		{one, Request{Service: "api", Environment: "a", Flags: []Flag{{"--index", "service.index", "https://u:hunter2@h/"}}},
 			"--index: expected a URL without a user name and password in it\nhint: name the user and where the password is in index_auth"},
 		{bare, Request{Service: "api", Environment: "a"}, `rollpin.yaml:2:8: services.api: path is missing: the service's directory on the node, such as /srv/api
-rollpin.yaml:2:8: services.api: manager is missing: the package manager, pip or npm
+rollpin.yaml:2:8: services.api: manager is missing: the package manager: pip, npm or archive
 rollpin.yaml:2:8: services.api: restart is missing: how it takes up a release, such as systemd:api.service; none if it needs no restart
 rollpin.yaml:2:21: services.api.index_auth: needs the key index beside it: the credentials are sent to no other host`},
-		{Empty(), Request{Service: "api", Environment: "a"}, `--manager: needed where no rollpin.yaml has it: the package manager, pip or npm
+		{Empty(), Request{Service: "api", Environment: "a"}, `--manager: needed where no rollpin.yaml has it: the package manager: pip, npm or archive
 --path: needed where no rollpin.yaml has it: the service's directory on the node, such as /srv/api
 --restart: needed where no rollpin.yaml has it: how it takes up a release, such as systemd:api.service; none if it needs no restart
 hint: give the flags, or write the service down in rollpin.yaml`},

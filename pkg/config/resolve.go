@@ -106,7 +106,7 @@ func (r *reader) checkComplete(t *tree, s Service) {
 		r.problems = append(r.problems, p)
 	}
 	need("path", "--path", s.Path, "the service's directory on the node, such as /srv/"+s.Name)
-	need("manager", "--manager", s.Manager, "the package manager, pip or npm")
+	need("manager", "--manager", s.Manager, "the package manager: pip, npm or archive")
 	need("restart", "--restart", s.Restart.Kind, "how it takes up a release, such as systemd:"+s.Name+".service; none if it needs no restart")
 	if auth := t.get("index_auth"); auth != nil && s.Index == "" && t.get("index") == nil {
 		r.fail(auth, "needs the key index beside it: the credentials are sent to no other host")

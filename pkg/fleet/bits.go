@@ -133,6 +133,9 @@ func (f *Fleet) obtain(ctx context.Context, n *node, key bitsKey, found map[stri
 			return info, false, err
 		}
 	}
+	if !f.installs() {
+		return bundle.Info{}, false, f.noFiles(key.release)
+	}
 	if err := f.installFromLock(ctx, n, key.release, found); err != nil {
 		return bundle.Info{}, false, err
 	}
@@ -210,7 +213,15 @@ func (f *Fleet) fetch(ctx context.Context, n *node, key bitsKey, record release.
 		return bundle.Info{}, err
 	}
 	record.Previous, record.Deployment, record.Ahead = "", "", false
-	return f.cache.Adopt(bundle.Info{Record: record, Path: key.path, Lock: lock.Text, Date: release.FileDate}, archive)
+	return f.cache.Adopt(bundle.Info{Record: record, Path: key.path, Lock: lock.Text, Date: f.fileDate()}, archive)
+}
+
+// fileDate is that of all files of a release; empty for an archive, whose files keep their own: web servers tell by it what has changed.
+func (f *Fleet) fileDate() string {
+	if !f.installs() {
+		return ""
+	}
+	return release.FileDate
 }
 
 func (f *Fleet) download(ctx context.Context, n *node, packed release.Packed) (string, error) {

@@ -44,6 +44,7 @@ type Fleet struct {
 	cache    *bundle.Cache
 	ahead    bool
 	lockFile *lockFile
+	taken    taken
 
 	mu        sync.Mutex // guards the rest
 	locks     map[lockKey]*lockRead
@@ -125,6 +126,15 @@ func checkVersion(manager pkgmgr.Manager, version string) error {
 	_, err := manager.Normalize(version)
 	return err
 }
+
+// installs tells whether the package manager has an index and installs on nodes; an archive's files come from this machine alone.
+func (f *Fleet) installs() bool {
+	_, ok := f.manager.(pkgmgr.Installer)
+	return ok
+}
+
+// installer is the package manager of a fleet that installs.
+func (f *Fleet) installer() pkgmgr.Installer { return f.manager.(pkgmgr.Installer) }
 
 // run runs a script on a node and gives its errors a class.
 func (f *Fleet) run(ctx context.Context, n *node, s shell.Script) (shell.Facts, error) {

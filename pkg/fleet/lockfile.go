@@ -43,6 +43,10 @@ func (f *Fleet) fromLockFile(found map[string]rollout.Facts) (rollout.Release, e
 			return rollout.Release{}, &rollout.Failure{Class: rollout.Failed, Text: fmt.Sprintf("the lock does not cover %s, the platform of %s", platform, n.Name),
 				Hint: "make the lock anew with all nodes: rollpin lock"}
 		}
+		if !f.taken.in(lock) {
+			return rollout.Release{}, &rollout.Failure{Class: rollout.Failed, Text: "the lock is of another file than --artifact",
+				Hint: "name the file that the lock was made with, or make the lock anew: rollpin lock with --artifact"}
+		}
 		f.keepLock(lockKey{f.lockFile.id, platform}, lock)
 		resolved.Packages = max(resolved.Packages, len(lock.Packages))
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/rollout"
+	"github.com/rollpin/rollpin/pkg/shell"
 )
 
 // Resolve decides which release a version stands for. A release of that version that nodes run already is the one: every node gets the same
@@ -27,14 +29,22 @@ func (f *Fleet) decide(ctx context.Context, version string, found map[string]rol
 	if f.lockFile != nil {
 		return f.fromLockFile(found)
 	}
+	if !f.installs() {
+		return f.resolveArchive(version, found)
+	}
+	if f.taken.given() {
+		return f.resolvePackage(ctx, version, found)
+	}
 	if id, ok := f.settled(version, found); ok {
 		return id, nil
 	}
 	chosen, err := f.choose(ctx, version, found)
-	var failure *rollout.Failure
-	if errors.As(err, &failure) {
+	if why := unanswered(err); why != "" {
 		if id := rollout.Held(version, f.Same, found); id != "" && f.covered(id, found) {
-			return held(id, "the index gives no usable answer; nodes hold this release"), nil
+			return held(id, why+"; nodes hold this release"), nil
+		}
+		if id := f.kept(version, found); id != "" {
+			return held(id, why+"; this machine keeps this release"), nil
 		}
 	}
 	if err != nil {
@@ -57,6 +67,35 @@ func (f *Fleet) settled(version string, found map[string]rollout.Facts) (rollout
 	return rollout.Release{}, false
 }
 
+// unanswered says why an index that was asked for a version does not decide: it does not answer, or never had what came from a file. It is empty
+// where it does decide.
+func unanswered(err error) string {
+	var failure *rollout.Failure
+	var missing *pkgmgr.NoVersionError
+	switch {
+	case errors.As(err, &failure):
+		return "the index gives no usable answer"
+	case errors.As(err, &missing) && missing.Reason == "":
+		return "the index does not have it"
+	}
+	return ""
+}
+
+// kept is the release of a version whose files the cache has for every node, the last used first; empty for none.
+func (f *Fleet) kept(version string, found map[string]rollout.Facts) string {
+	for _, info := range f.cache.Find(func(i bundle.Info) bool { return i.HasArchive && f.ours(i) && f.Same(i.Record.Version, version) }) {
+		everywhere := true
+		for name := range found {
+			_, ok := f.cached(f.bitsKey(f.node(name), info.Record.ID), "")
+			everywhere = everywhere && ok
+		}
+		if everywhere {
+			return info.Record.ID
+		}
+	}
+	return ""
+}
+
 func held(id, note string) rollout.Release {
 	return rollout.Release{ID: id, Version: release.VersionOf(id), Notes: []string{note}}
 }
@@ -66,11 +105,11 @@ func (f *Fleet) choose(ctx context.Context, version string, found map[string]rol
 	n := f.first(found)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
-	facts, err := f.run(ctx, n, f.manager.Offers(f.source))
+	facts, err := f.run(ctx, n, f.installer().Offers(f.source))
 	if err != nil {
 		return "", fmt.Errorf("asking the index on %s: %w", n.Name, err)
 	}
-	offers, err := f.manager.ParseOffers(facts)
+	offers, err := f.installer().ParseOffers(facts)
 	if err != nil {
 		return "", fmt.Errorf("asking the index on %s: %w", n.Name, err)
 	}
@@ -110,9 +149,16 @@ func (f *Fleet) Same(a, b string) bool {
 func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (lock pkgmgr.Lock, notes []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
-	facts, err := f.run(ctx, n, f.manager.Resolve(f.source, version))
+	var facts shell.Facts
+	err = f.withArtifact(ctx, n, func(s pkgmgr.Source) error {
+		facts, err = f.run(ctx, n, f.installer().Resolve(s, version))
+		return err
+	})
 	if err == nil {
-		lock, err = f.manager.ParseResolved(facts)
+		lock, err = f.installer().ParseResolved(facts)
+	}
+	if err == nil && !f.taken.in(lock) {
+		err = fmt.Errorf("%s is not what was resolved: the node has another file", f.taken.file.Name)
 	}
 	if err != nil {
 		return pkgmgr.Lock{}, nil, fmt.Errorf("resolving %s %s on %s: %w", f.source.Package, version, n.Name, err)

@@ -68,7 +68,7 @@ func (f *Fleet) remake(ctx context.Context, n *node, s rollout.StageTask) (rollo
 
 // put makes the release on a node that has none of it: from the files of another node, or from the lock.
 func (f *Fleet) put(ctx context.Context, n *node, s rollout.StageTask) (rollout.Staged, error) {
-	if f.service.Install == "each" {
+	if f.service.Install == "each" && f.installs() {
 		if err := f.installFromLock(ctx, n, s.Release, s.Found); err != nil {
 			return rollout.Staged{}, err
 		}
@@ -96,11 +96,15 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	if _, err := f.run(ctx, n, release.Prepare(n.facts.Path, id)); err != nil {
 		return err
 	}
-	installed, err := f.run(ctx, n, f.manager.Install(f.source, lock, n.facts.Path+"/releases/"+id))
+	var installed shell.Facts
+	err := f.withArtifact(ctx, n, func(s pkgmgr.Source) (err error) {
+		installed, err = f.run(ctx, n, f.installer().Install(s, lock, n.facts.Path+"/releases/"+id))
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := f.manager.Verify(lock, installed); err != nil {
+	if err := f.installer().Verify(lock, installed); err != nil {
 		return err
 	}
 	finish, err := release.Finish(n.facts.Path, f.record(id, n, lock), lock.Text, release.FileDate)

@@ -185,6 +185,12 @@ func (p NPMPackage) manifest() map[string]any {
 	return manifest
 }
 
+// Build returns the name and the content of the file that npm pack would make.
+func (p NPMPackage) Build() (filename string, content []byte, err error) {
+	content, err = p.tarball(p.manifest())
+	return strings.ReplaceAll(strings.TrimPrefix(p.Name, "@"), "/", "-") + "-" + p.Version + ".tgz", content, err
+}
+
 func (p NPMPackage) tarball(manifest map[string]any) ([]byte, error) {
 	text, err := json.MarshalIndent(manifest, "", "  ")
 	if err != nil {

@@ -137,12 +137,12 @@ func (e *NoVersionError) Error() string {
 // Hint names the versions that there are.
 func (e *NoVersionError) Hint() string {
 	if len(e.Nearest) == 0 {
-		return "publish it first, or see whether this node can use it: its Python, its platform, source distributions (allow_source)"
+		return "publish it first, name its file (--artifact FILE), or see whether this node can use it: its Python, its platform, source distributions (allow_source)"
 	}
 	if e.Want == "" {
 		return "name one of " + strings.Join(e.Nearest, ", ")
 	}
-	return "near it are " + strings.Join(e.Nearest, ", ")
+	return "near it are " + strings.Join(e.Nearest, ", ") + "; a file that no index has is named by --artifact FILE"
 }
 
 // YankedError says that the version's maker withdrew it.

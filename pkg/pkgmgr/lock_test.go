@@ -152,6 +152,7 @@ func TestCheckPackage(t *testing.T) {
 	}{
 		{pip{}, []string{"a", "acme-api", "Zope.Interface", "a_b", "3to2"}, []string{"acme[web]", "-a", "a-", ".a"}},
 		{npm{}, []string{"a", "acme-web", "@acme/web", "JSONStream", "lodash.get"}, []string{"@acme", "@/a", "@acme/", ".a", "_a", "-a", "a/b", "..", "@a/..", strings.Repeat("a", 215)}},
+		{archive{}, []string{"a", "acme-site", "@acme/site"}, []string{"-a", ".a", "a/b", "..", strings.Repeat("a", 215)}},
 	} {
 		for _, name := range c.good {
 			if err := c.m.CheckPackage(name); err != nil {
@@ -167,7 +168,7 @@ func TestCheckPackage(t *testing.T) {
 }
 
 func TestFor(t *testing.T) {
-	for _, name := range []string{"pip", "npm"} {
+	for _, name := range []string{"pip", "npm", "archive"} {
 		if m, err := For(name); err != nil || m.Name() != name {
 			t.Errorf("%s: %v", name, err)
 		}

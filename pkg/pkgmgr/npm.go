@@ -82,7 +82,11 @@ func (n npm) Offers(s Source) shell.Script {
 
 // Resolve makes a lockfile and installs nothing.
 func (n npm) Resolve(s Source, version string) shell.Script {
-	vars := append(npmVars(s, manifest(map[string]string{s.Package: version})),
+	wanted := version
+	if s.Artifact != "" {
+		wanted = tarballSpec
+	}
+	vars := append(npmVars(s, manifest(map[string]string{s.Package: wanted})),
 		shell.Var{Name: "package", Value: s.Package}, shell.Var{Name: "version", Value: version})
 	return shell.Script{Name: "resolve", Vars: vars, Body: body("temporary", "npm", "npm-resolve")}
 }
@@ -119,6 +123,7 @@ func npmVars(s Source, manifest string) []shell.Var {
 	settings, credentials := npmrc(s)
 	return []shell.Var{
 		{Name: "manifest", Value: manifest},
+		{Name: "artifact", Value: s.Artifact},
 		{Name: "npmrc", Value: settings},
 		{Name: "credentials", Value: credentials, Secret: true},
 		{Name: "password", Value: s.Password, Secret: true},
@@ -216,6 +221,9 @@ func (npm) ParseLock(text string) (Lock, error) {
 	for path, record := range file.Packages {
 		if path == "" {
 			continue
+		}
+		if record.Resolved == tarballSpec && file.Packages[""].Dependencies[strings.TrimPrefix(path, "node_modules/")] == tarballSpec {
+			record.Resolved = "" // the artifact that the project itself was made for, and no dependency's own file
 		}
 		p, err := record.locked(path)
 		if err != nil {

@@ -92,7 +92,8 @@ func (pip) Offers(s Source) shell.Script {
 
 // Resolve is pip's dry run with a report.
 func (pip) Resolve(s Source, version string) shell.Script {
-	vars := append(pipVars(s), shell.Var{Name: "package", Value: s.Package}, shell.Var{Name: "version", Value: version})
+	vars := append(pipVars(s), shell.Var{Name: "package", Value: s.Package}, shell.Var{Name: "version", Value: version},
+		shell.Var{Name: "artifact_hash", Value: strings.TrimPrefix(s.Described.Hash, "sha256:")})
 	return shell.Script{Name: "resolve", Vars: vars, Body: body("temporary", "pip", "pip-resolve")}
 }
 
@@ -115,6 +116,7 @@ func pipVars(s Source) []shell.Var {
 		{Name: "python", Value: s.python()},
 		{Name: "source", Value: flag(s.AllowSource)},
 		{Name: "trusted", Value: trustedHost(s.Index)},
+		{Name: "artifact", Value: s.Artifact},
 	}
 	address, err := url.Parse(s.Index)
 	if err != nil || s.Index == "" {

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"embed"
 	"fmt"
+	"io"
 
 	"github.com/rollpin/rollpin/pkg/shell"
 )
@@ -25,6 +26,10 @@ type Source struct {
 	Python string
 	// AllowSource lets pip build from source distributions, AllowScripts lets npm run lifecycle scripts.
 	AllowSource, AllowScripts bool
+	// Artifact is a file of the package on the node, that Describe has described as Described; it is taken instead of what the index has.
+	// Empty for none.
+	Artifact  string
+	Described Locked
 }
 
 func (s Source) python() string { return cmp.Or(s.Python, "python3") }
@@ -44,6 +49,14 @@ type Manager interface {
 	// Probe looks at the node and writes nothing. Facts: platform STRING (releases of one platform may be copied between nodes that have
 	// the same interpreter, if it names one: interpreter PATH), versions of the tools, and for each obstacle "problem TEXT" followed by "hint TEXT".
 	Probe(s Source) shell.Script
+	// ParseLock reads the text of a lock.
+	ParseLock(text string) (Lock, error)
+}
+
+// Installer is a Manager with an index to ask, and with a tool that installs on nodes: pip and npm. What no Installer manages, an archive,
+// is unpacked on this machine and only ever sent.
+type Installer interface {
+	Manager
 	// Offers asks the index, from the node and with the node's own configuration.
 	Offers(s Source) shell.Script
 	// ParseOffers reads what Offers answered.
@@ -55,21 +68,23 @@ type Manager interface {
 	// Install makes dir, absolute and not yet there, the installed release; if that fails, dir is gone again.
 	// Facts: "installed NAME VERSION" for everything found in dir.
 	Install(s Source, l Lock, dir string) shell.Script
+	// Describe reads what a file holds that no index has, such as a wheel, by its name and its content. It refuses what is not of s.Package.
+	Describe(s Source, name string, content io.ReaderAt, size int64) (Locked, error)
 	// Verify compares what Install found with the lock; its error names every difference.
 	Verify(l Lock, facts shell.Facts) error
-	// ParseLock reads the text of a lock.
-	ParseLock(text string) (Lock, error)
 }
 
-// For returns the manager of a name: pip or npm.
+// For returns the manager of a name: pip, npm or archive.
 func For(name string) (Manager, error) {
 	switch name {
 	case "pip":
 		return pip{}, nil
 	case "npm":
 		return npm{}, nil
+	case "archive":
+		return archive{}, nil
 	}
-	return nil, fmt.Errorf("unknown package manager %q: expected pip or npm", name)
+	return nil, fmt.Errorf("unknown package manager %q: expected pip, npm or archive", name)
 }
 
 //go:embed sh/*.sh

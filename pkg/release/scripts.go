@@ -140,6 +140,12 @@ func Admit(path, id string, need int64) shell.Script {
 	return script("admit", append(pathAndID(path, id), shell.Var{Name: "need", Value: strconv.FormatInt(need>>10, 10)})...)
 }
 
+// Lend makes a private temporary place where the user who logs in may put a file. Its fact `lent` is the place; Reclaim removes it.
+func Lend() shell.Script { return script("lend") }
+
+// Reclaim removes the place that Lend made.
+func Reclaim(dir string) shell.Script { return script("reclaim", shell.Var{Name: "dir", Value: dir}) }
+
 // Received says what Receive makes a release of.
 type Received struct {
 	Record Record

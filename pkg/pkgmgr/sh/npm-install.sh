@@ -3,6 +3,10 @@
 unfinished=$dir
 make_project "$dir"
 printf '%s' "$lock" >"$dir/package-lock.json"
+if [ -z "$artifact" ] && grep -q '"file:rollpin-artifact.tgz"' "$dir/package-lock.json"; then
+	fact hint "name that file: --artifact FILE"
+	die "the package came from a file that no registry has"
+fi
 if [ -n "$scripts" ]; then
 	set -- --ignore-scripts=false
 else
@@ -10,7 +14,7 @@ else
 fi
 # What the node has of it is the right file if its hash is, whatever the registry says by now.
 run_npm ci --omit=dev --prefer-offline "$@" || npm_failed "npm cannot install the lock"
-rm -f "$dir/.npmrc"
+rm -f "$dir/.npmrc" "$dir/rollpin-artifact.tgz"
 
 # What lies in node_modules, read from each package itself.
 node - "$dir" <<'EOF_NODE' || exit 1

@@ -11,6 +11,8 @@ make_project() {
 	project=$1
 	mkdir -p "$project" && printf '%s' "$manifest" >"$project/package.json" && printf '%s' "$npmrc" >"$project/.npmrc" ||
 		die "$project cannot be written"
+	# Under one name in every project, so that the lock does not tell where it came from. Package pkgmgr, tarball.go, knows the name.
+	[ -z "$artifact" ] || cp "$artifact" "$project/rollpin-artifact.tgz" || die "$artifact cannot be copied to $project"
 }
 
 # run_npm ARGUMENTS… in the project; what it prints goes to $tmp/out, what it says to $tmp/log.

@@ -5,6 +5,7 @@ make_venv "$dir"
 printf '%s\n' "$lock" >"$tmp/lock.txt"
 set -- --require-hashes --no-deps --no-compile
 [ -n "$source" ] || set -- "$@" --only-binary :all:
+[ -z "$artifact" ] || set -- "$@" --find-links "${artifact%/*}"
 run_pip install "$@" -r "$tmp/lock.txt" || pip_failed "pip cannot install the lock"
 
 # Byte-code that holds whatever the dates of files (PEP 552), and does not name this release: the same on every node, and from release to

@@ -55,7 +55,9 @@ pip_failed() {
 		head -n 5 | tr '\n' ' ' | cut -c 1-600)
 	case $reason in
 	*"No matching distribution"* | *"Could not find a version"*)
-		[ -n "$source" ] || fact hint "if the index has it only as a source distribution, set allow_source: true"
+		hint="if it came from a file that no index has, name that: --artifact FILE"
+		[ -n "$source" ] || hint="$hint; if the index has it only as a source distribution, set allow_source: true"
+		fact hint "$hint"
 		;;
 	*"DO NOT MATCH THE HASHES"*)
 		fact hint "a file of the index is not the one that was locked: find out who replaced it, or which mirror has another one"
