@@ -27,12 +27,12 @@ func TestSignals(t *testing.T) {
 		says   string
 		truth  string
 	}{
-		{syscall.SIGINT, "1.1.0", 1, "stage", 130, "not started, no running service was touched, interrupted by SIGINT", "1.0.0 1.0.0"},
+		{syscall.SIGINT, "1.1.0", 0, "stage", 130, "not started, no running service was touched, interrupted by SIGINT", "1.0.0 1.0.0"},
 		{syscall.SIGTERM, "1.0.0", 1, "restart", 143, "the fleet is mixed, interrupted by SIGTERM", "1.0.0 1.1.0"},
 		{syscall.SIGINT, "1.1.0", 0, "health", 130, "1 node touched, all back on what they ran before, interrupted by SIGINT", "1.0.0 1.0.0"},
-		{syscall.SIGTERM, "1.7.0", 1, "stage", 143, "not started, no running service was touched, interrupted by SIGTERM", "1.1.0 1.1.0"},
+		{syscall.SIGTERM, "1.7.0", 0, "stage", 143, "not started, no running service was touched, interrupted by SIGTERM", "1.1.0 1.1.0"},
 		{syscall.SIGKILL, "1.1.0", 0, "restart", -1, "", "1.1.0 1.7.0"},
-		{syscall.SIGKILL, "1.8.0rc1", 1, "stage", -1, "", "1.1.0 1.1.0"},
+		{syscall.SIGKILL, "1.8.0rc1", 0, "stage", -1, "", "1.1.0 1.1.0"},
 	} {
 		name := c.signal.String() + " in " + c.step
 		each(nodes, func(i int, n *Node) {
