@@ -263,49 +263,71 @@ func (f *Fleet) ship(ctx context.Context, n *node, info bundle.Info) (rollout.St
 // sharing is from how many releases of a node files are taken.
 const sharing = 3
 
-// delta finds out what a node lacks, from the manifests of the releases that it has. The manifests come from the cache, or from the node.
+// delta finds out what a node lacks, from the manifests of the releases that it has. It is worked out once for all nodes that have the same
+// ones, and for one at a time: the manifests of a large release take memory.
 func (f *Fleet) delta(ctx context.Context, n *node, info bundle.Info) (release.Delta, bool) {
-	want, err := f.cache.Manifest(info.Digest())
-	if err != nil {
-		return release.Delta{}, false
-	}
 	have := map[string]release.Manifest{}
+	key := info.Digest()
 	for _, record := range n.facts.Newest(sharing) {
 		if record.ID == info.Record.ID {
 			continue
 		}
 		if m, err := f.manifest(ctx, n, record); err == nil {
 			have[record.ID] = m
+			key += " " + record.ID + " " + record.Digest
 		}
 	}
-	return want.DeltaFrom(have)
+	f.comparing.Lock()
+	defer f.comparing.Unlock()
+	if known, ok := f.deltas[key]; ok {
+		return known, known.Base != ""
+	}
+	want, err := f.knownManifest(info.Digest())
+	if err != nil {
+		return release.Delta{}, false
+	}
+	d, ok := want.DeltaFrom(have)
+	f.deltas[key] = d
+	return d, ok
 }
 
-// manifest returns the manifest of a release that a node has.
+// manifest returns the manifest of a release that a node has: from the cache, or from the node.
 func (f *Fleet) manifest(ctx context.Context, n *node, record release.Record) (release.Manifest, error) {
-	f.mu.Lock()
-	known, ok := f.manifests[record.Digest]
-	f.mu.Unlock()
-	if ok {
+	f.comparing.Lock()
+	m, err := f.knownManifest(record.Digest)
+	f.comparing.Unlock()
+	if err == nil {
+		return m, nil
+	}
+	facts, err := f.run(ctx, n, release.ReadManifest(n.facts.Path, record.ID))
+	if err != nil {
+		return release.Manifest{}, err
+	}
+	f.comparing.Lock()
+	defer f.comparing.Unlock()
+	if known, ok := f.manifests[record.Digest]; ok { // another node was faster
 		return known, nil
 	}
-	m, err := f.cache.Manifest(record.Digest)
-	if err != nil {
-		facts, err := f.run(ctx, n, release.ReadManifest(n.facts.Path, record.ID))
-		if err != nil {
-			return release.Manifest{}, err
-		}
-		if m, err = release.ParseManifest(facts.Text("manifest") + "\n"); err != nil {
-			return release.Manifest{}, err
-		}
-		if m.Digest() != record.Digest {
-			return release.Manifest{}, fmt.Errorf("the manifest of %s on %s was changed", record.ID, n.Name)
-		}
+	if m, err = release.ParseManifest(facts.Text("manifest") + "\n"); err != nil {
+		return release.Manifest{}, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if m.Digest() != record.Digest {
+		return release.Manifest{}, fmt.Errorf("the manifest of %s on %s was changed", record.ID, n.Name)
+	}
 	f.manifests[record.Digest] = m
 	return m, nil
+}
+
+// knownManifest returns a manifest that was read before, or that the cache has. The caller holds comparing.
+func (f *Fleet) knownManifest(digest string) (release.Manifest, error) {
+	if known, ok := f.manifests[digest]; ok {
+		return known, nil
+	}
+	m, err := f.cache.Manifest(digest)
+	if err == nil {
+		f.manifests[digest] = m
+	}
+	return m, err
 }
 
 func (f *Fleet) send(ctx context.Context, n *node, info bundle.Info, payload bundle.Payload) error {

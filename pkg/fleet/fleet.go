@@ -46,10 +46,13 @@ type Fleet struct {
 	lockFile *lockFile
 	taken    taken
 
-	mu        sync.Mutex // guards the rest
-	locks     map[lockKey]*lockRead
-	bits      map[bitsKey]*bits
+	mu    sync.Mutex // guards the two below
+	locks map[lockKey]*lockRead
+	bits  map[bitsKey]*bits
+
+	comparing sync.Mutex                  // guards the two below, and is held while they are worked out
 	manifests map[string]release.Manifest // by digest
+	deltas    map[string]release.Delta    // by the digests of what is wanted and what a node has
 }
 
 type node struct {
@@ -98,7 +101,7 @@ func New(o Options) (*Fleet, error) {
 	}
 	f := &Fleet{
 		service: o.Service, deployment: o.Deployment, manager: manager, cache: o.Cache, ahead: o.Ahead, nodes: map[string]*node{},
-		locks: map[lockKey]*lockRead{}, bits: map[bitsKey]*bits{}, manifests: map[string]release.Manifest{},
+		locks: map[lockKey]*lockRead{}, bits: map[bitsKey]*bits{}, manifests: map[string]release.Manifest{}, deltas: map[string]release.Delta{},
 	}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,

@@ -230,14 +230,21 @@ func TestVerifySeesEveryChange(t *testing.T) {
 func TestAComparisonThatFailsIsNoDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api")
 	record := install(t, path, Record{ID: one, Version: "1.0.0"})
-	bin := t.TempDir()
-	write(t, filepath.Join(bin, "sha256sum"), "#!/bin/sh\ncase $* in ?*) kill -9 $$ ;; *) exec /usr/bin/sha256sum \"$@\" ;; esac\n")
-	if err := os.Chmod(filepath.Join(bin, "sha256sum"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	if facts, err := run(t, Verify(path, record)); err == nil || facts.Get("damaged") != "" {
-		t.Errorf("a killed sha256sum: %v, facts %v", err, facts)
+	for killed, others := range map[string][]string{"openssl": nil, "sha256sum": {"openssl"}} {
+		if _, err := exec.LookPath(killed); err != nil {
+			continue
+		}
+		bin := t.TempDir()
+		program(t, bin, killed, "case $* in *./*) kill -9 $$ ;; *) PATH=${PATH#*:}; exec "+killed+" \"$@\" ;; esac")
+		for _, other := range others {
+			program(t, bin, other, "exit 127")
+		}
+		t.Run(killed, func(t *testing.T) {
+			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			if facts, err := run(t, Verify(path, record)); err == nil || facts.Get("damaged") != "" {
+				t.Errorf("%v, facts %v", err, facts)
+			}
+		})
 	}
 }
 

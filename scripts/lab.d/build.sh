@@ -64,13 +64,14 @@ artefact_dir() { echo "$cache/$1-$(artefact_key "$1")"; }
 artefact_key() {
 	local sources
 	case $1 in
-		base | consul) sources=$repository/testdata/lab/$1 ;;
-		index | registry) sources=$repository/testdata/lab/services ;;
+		base | consul) sources=("$repository/testdata/lab/$1") ;;
+		index | registry) sources=("$repository/testdata/lab/services") ;;
+		bench) sources=("$parts/build-index" "$parts/build-registry") ;;
 	esac
 	{
 		uname -m
 		[ "$1" != base ] || { node --version; npm --version; }
 		[ "$1" != consul ] || go version
-		find "$parts/build-$1" "$sources" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sed "s#$repository##"
+		find "$parts/build-$1" "${sources[@]}" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sed "s#$repository##"
 	} | sha256sum | cut -c 1-12
 }
