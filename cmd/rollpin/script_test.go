@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,6 +60,7 @@ func TestScript(t *testing.T) {
 			"commands": command(checkCommands),
 			"serve":    serve,
 			"build":    command(buildFile),
+			"when":     when,
 			"expand":   expand,
 			"exits":    exits,
 		},
@@ -150,7 +152,7 @@ func addUnits(n *fleettest.Node) error {
 		n.AddUnit(fleettest.Unit{Name: "api-pm2", Manager: fleettest.PM2, Exec: api}))
 }
 
-// nodeFault breaks a node: node NAME freeze|thaw|cut|down|refuse N|without TOOL…|sudo PASSWORD [tty].
+// nodeFault breaks a node: node NAME freeze|thaw|cut|cutafter BYTES|down|refuse N|without TOOL…|sudo PASSWORD [tty].
 func nodeFault(_ *testscript.TestScript, w *world, args []string) error {
 	n, err := w.node(args[0])
 	if err != nil {
@@ -163,6 +165,10 @@ func nodeFault(_ *testscript.TestScript, w *world, args []string) error {
 		n.SSH.Thaw()
 	case "cut":
 		n.SSH.Cut()
+	case "cutafter":
+		bytes, err := strconv.ParseInt(args[2], 10, 64)
+		n.SSH.CutAfter(bytes)
+		return err
 	case "down":
 		return n.SSH.Close()
 	case "refuse":
@@ -179,13 +185,19 @@ func nodeFault(_ *testscript.TestScript, w *world, args []string) error {
 	return nil
 }
 
-// indexFault changes the index: index down|add NAME VERSION TEXT|remove NAME|login USER PASSWORD.
+// indexFault changes the index: index down|add NAME VERSION TEXT|grow VERSION BYTES|remove NAME|login USER PASSWORD.
+// grow offers acme-colors of the registry in a version that has a file of so many bytes, which no compression makes smaller.
 func indexFault(_ *testscript.TestScript, w *world, args []string) error {
 	switch args[0] {
 	case "down":
 		return w.servers.Close()
 	case "add":
 		return w.servers.Index.Add(fleettest.Wheel{Name: args[1], Version: args[2], Files: map[string]string{"acme_greeting/__init__.py": args[3]}})
+	case "grow":
+		size, err := strconv.Atoi(args[2])
+		return errors.Join(err, w.servers.Registry.Add(fleettest.NPMPackage{
+			Name: "acme-colors", Version: args[1], Files: map[string]string{"index.js": "exports.paint = text => text\n", "noise.bin": noise(size)},
+		}))
 	case "remove":
 		w.servers.Index.Remove(args[1])
 	case "login":
@@ -194,6 +206,43 @@ func indexFault(_ *testscript.TestScript, w *world, args []string) error {
 		return fmt.Errorf("index: unknown fault %s", args[0])
 	}
 	return nil
+}
+
+// noise is text that does not compress, and always the same.
+func noise(size int) string {
+	text, err := io.ReadAll(io.LimitReader(rand.NewChaCha8([32]byte{}), int64(size)))
+	if err != nil {
+		panic(err) // a generator has no end
+	}
+	return string(text)
+}
+
+// when does something to a node or the index as soon as a file is there, while the script goes on, and then removes the file, for who waits
+// for that: when FILE node|index ARGS…
+func when(ts *testscript.TestScript, _ bool, args []string) {
+	w, file := ts.Value(worldKey{}).(*world), ts.MkAbs(args[0])
+	do := map[string]func(*testscript.TestScript, *world, []string) error{"node": nodeFault, "index": indexFault}[args[1]]
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- fmt.Errorf("when: %s never came", args[0])
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if _, err := os.Stat(file); err == nil {
+				done <- errors.Join(do(ts, w, args[2:]), os.Remove(file))
+				return
+			}
+		}
+	}()
+	ts.Defer(func() {
+		close(stop)
+		if err := <-done; err != nil {
+			ts.Logf("%v", err)
+		}
+	})
 }
 
 // killUnit ends the process of a unit behind its manager's back: killunit NODE UNIT.
