@@ -13,7 +13,13 @@ else
 	set -- --ignore-scripts
 fi
 # What the node has of it is the right file if its hash is, whatever the registry says by now.
-run_npm ci --omit=dev --prefer-offline "$@" || npm_failed "npm cannot install the lock"
+status=0
+run_npm ci --omit=dev --prefer-offline "$@" || status=$?
+if [ "$status" != 0 ] && grep -q ETARGET "$tmp/log"; then # it has a list of versions from before this one was published
+	status=0
+	run_npm ci --omit=dev "$@" || status=$?
+fi
+(exit "$status") || npm_failed "npm cannot install the lock"
 rm -f "$dir/.npmrc" "$dir/rollpin-artifact.tgz"
 
 # What lies in node_modules, read from each package itself.
