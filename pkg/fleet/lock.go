@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -122,4 +123,16 @@ func (f *Fleet) readLock(ctx context.Context, holder, path string, record releas
 		return pkgmgr.Lock{}, fmt.Errorf("the lock of %s on %s was changed", record.ID, holder)
 	}
 	return lock, nil
+}
+
+// cachedLock is the lock of a release that the cache remembers for a platform.
+func (f *Fleet) cachedLock(key lockKey) (pkgmgr.Lock, bool) {
+	for _, info := range f.cache.Find(func(i bundle.Info) bool {
+		return f.ours(i) && i.Record.ID == key.release && i.Record.Platform == key.platform
+	}) {
+		if lock, err := f.manager.ParseLock(info.Lock); err == nil && lock.Digest() == info.Record.Lock {
+			return lock, true
+		}
+	}
+	return pkgmgr.Lock{}, false
 }
