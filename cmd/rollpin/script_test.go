@@ -147,6 +147,8 @@ func addUnits(n *fleettest.Node) error {
 	return errors.Join(
 		n.AddUnit(fleettest.Unit{Name: "api.service", Exec: api, Restart: "on-failure"}),
 		n.AddUnit(fleettest.Unit{Name: "web.service", Exec: web}),
+		n.AddUnit(fleettest.Unit{Name: "venv.service", Exec: []string{"~/venv/bin/acme-api"}}),
+		n.AddUnit(fleettest.Unit{Name: "prefix.service", Exec: []string{"~/prefix/bin/acme-web"}}),
 		n.AddUnit(fleettest.Unit{Name: "api", Manager: fleettest.Supervisor, Exec: api}),
 		n.AddUnit(fleettest.Unit{Name: "api-runit", Manager: fleettest.Runit, Exec: api}),
 		n.AddUnit(fleettest.Unit{Name: "api-pm2", Manager: fleettest.PM2, Exec: api}))

@@ -47,6 +47,7 @@ func (t *target) registerService(c *cobra.Command) {
 	t.set(flags, "manager", "service.manager", "package manager: `pip|npm|archive`")
 	t.set(flags, "index", "service.index", "`URL` of the package index or registry")
 	t.set(flags, "path", "service.path", "the service's `directory` on the nodes")
+	t.set(flags, "layout", "service.layout", "`releases|in-place`: in-place installs into a venv or npm prefix at path")
 	t.set(flags, "restart", "service.restart", "how it takes up a release: `systemd:UNIT`, supervisor:, runit:, pm2:, command:LINE, none")
 	t.set(flags, "health", "service.health", "a `URL`, tcp:HOST:PORT, command:LINE or systemd:UNIT; may be repeated")
 	t.set(flags, "install", "service.install", "`once|each`: one node of each platform installs, or every node for itself")

@@ -85,6 +85,8 @@ type Service struct {
 	AllowSource, AllowScripts bool
 	// AllowYanked accepts a yanked version that was asked for by number.
 	AllowYanked bool
+	// Layout is releases (the default: each release has a directory of its own) or in-place (Path is a venv or an npm prefix that stays).
+	Layout string
 	// Install is once (the default: one node of each platform installs, the others get its files) or each (every node installs from the lock).
 	Install string
 	// Share is copy (the default) or hardlink: how files that did not change come from a release that a node has.

@@ -66,6 +66,7 @@ func serviceKeys() kind[deployed] {
 		key("allow_source", boolean(), func(s *Service) *bool { return &s.AllowSource }),
 		key("allow_scripts", boolean(), func(s *Service) *bool { return &s.AllowScripts }),
 		key("allow_yanked", boolean(), func(s *Service) *bool { return &s.AllowYanked }),
+		key("layout", enum("releases", "in-place"), func(s *Service) *string { return &s.Layout }),
 		key("install", enum("once", "each"), func(s *Service) *string { return &s.Install }),
 		key("share", enum("copy", "hardlink"), func(s *Service) *string { return &s.Share }),
 		key("path", nodePath(), func(s *Service) *string { return &s.Path }),
@@ -82,6 +83,7 @@ func serviceKeys() kind[deployed] {
 func defaultService() deployed {
 	return deployed{Service: Service{
 		Python:   "python3",
+		Layout:   "releases",
 		Install:  "once",
 		Share:    "copy",
 		Keep:     5,
@@ -95,7 +97,7 @@ func defaultService() deployed {
 func (r *reader) checkManager(t *tree, s Service) {
 	for name, managers := range map[string][]string{
 		"python": {"pip"}, "allow_source": {"pip"}, "allow_scripts": {"npm"},
-		"index": {"pip", "npm"}, "index_auth": {"pip", "npm"}, "allow_yanked": {"pip", "npm"}, "install": {"pip", "npm"},
+		"index": {"pip", "npm"}, "index_auth": {"pip", "npm"}, "allow_yanked": {"pip", "npm"}, "install": {"pip", "npm"}, "layout": {"pip", "npm"},
 	} {
 		if found := t.get(name); found != nil && s.Manager != "" && !slices.Contains(managers, s.Manager) {
 			r.fail(found, "is for manager "+strings.Join(managers, " and ")+" only, and the manager here is "+s.Manager)

@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 	want := Target{
 		Environment: "production", Cache: Cache{Size: 2 << 30},
 		Service: Service{
-			Name: "api", Role: "api", Package: "api", Manager: "pip", Python: "python3", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Install: "once", Share: "copy",
+			Name: "api", Role: "api", Package: "api", Manager: "pip", Python: "python3", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Layout: "releases", Install: "once", Share: "copy",
 			Restart:  Restart{Kind: "systemd", Name: "api.service", Action: "restart"},
 			Health:   Health{Passes: 3, Interval: time.Second, Timeout: time.Minute},
 			Timeouts: Timeouts{Stage: 10 * time.Minute, Restart: time.Minute},
@@ -67,7 +67,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 		Environment: "nowhere", Cache: Cache{Size: 2 << 30},
 		Service: Service{
 			Name: "api", Role: "api", Package: "acme-api", Manager: "pip", Index: "https://pypi.internal/simple",
-			IndexAuth: IndexAuth{User: "deploy", PasswordEnv: "PYPI_PASSWORD"}, Python: "python3.12", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Install: "once", Share: "copy",
+			IndexAuth: IndexAuth{User: "deploy", PasswordEnv: "PYPI_PASSWORD"}, Python: "python3.12", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Layout: "releases", Install: "once", Share: "copy",
 			Restart: Restart{Kind: "systemd", Name: "api.service", Action: "restart"},
 			Health: Health{Passes: 3, Interval: time.Second, Timeout: time.Minute, Checks: []Check{{
 				Kind: "http", Target: "https://127.0.0.1:8443/healthz",

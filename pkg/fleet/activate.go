@@ -18,29 +18,21 @@ const logLines = 20
 // Switch makes a release current.
 func (f *Fleet) Switch(ctx context.Context, name string, s rollout.Switch) error {
 	n := f.node(name)
-	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	ctx, cancel := context.WithTimeout(ctx, f.layout.switchTimeout())
 	defer cancel()
-	script := release.SwitchBack(n.facts.Path, s.To)
+	record, ok := n.facts.Records[s.To]
+	if !ok && s.Deployment != "" {
+		return fmt.Errorf("release %s was not staged", s.To)
+	}
 	if s.Deployment != "" {
-		record, ok := n.facts.Records[s.To]
-		if !ok {
-			return fmt.Errorf("release %s was not staged", s.To)
-		}
 		record.Deployment = s.Deployment
 		if !s.KeepPrevious {
 			record.Previous = s.Previous
 		}
-		var err error
-		if script, err = release.Switch(n.facts.Path, record); err != nil {
-			return err
-		}
 		n.facts.Records[s.To] = record
 	}
-	if _, err := f.run(ctx, n, script); err != nil {
-		return err
-	}
-	n.facts.Current = s.To
-	return nil
+	record.ID = s.To
+	return f.layout.switchTo(ctx, n, record, s.Deployment == "")
 }
 
 // Restart makes the service take up the current release and sees that it holds.
@@ -106,7 +98,7 @@ func (f *Fleet) Confirm(ctx context.Context, name, id string) error {
 // Withdraw stops the service, where its kind of restart knows how, and removes current.
 func (f *Fleet) Withdraw(ctx context.Context, name string) (stopped bool, err error) {
 	n := f.node(name)
-	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	ctx, cancel := context.WithTimeout(ctx, f.layout.switchTimeout())
 	defer cancel()
 	if script, ok := restart.Stop(f.service.Restart); ok {
 		if _, err := f.run(ctx, n, script); err != nil {
@@ -114,7 +106,7 @@ func (f *Fleet) Withdraw(ctx context.Context, name string) (stopped bool, err er
 		}
 		stopped = true
 	}
-	if _, err := f.run(ctx, n, release.Withdraw(n.facts.Path)); err != nil {
+	if err := f.layout.withdraw(ctx, n); err != nil {
 		return stopped, err
 	}
 	n.facts.Current = ""

@@ -37,6 +37,7 @@ type Fleet struct {
 	service    config.Service
 	deployment string
 	manager    pkgmgr.Manager
+	layout     layout
 	source     pkgmgr.Source
 	order      []string
 	nodes      map[string]*node
@@ -62,6 +63,8 @@ type node struct {
 	facts rollout.Facts
 	// confirmed is the service as it was when it had become healthy.
 	confirmed restart.State
+	// found is the set of packages that the node's prefix has and that no record is about; in-place alone has it.
+	found foundSet
 }
 
 // Options are what a fleet is made from.
@@ -106,6 +109,10 @@ func New(o Options) (*Fleet, error) {
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,
+	}
+	f.layout = sideBySide{f}
+	if o.Service.Layout == "in-place" {
+		f.layout, f.service.Install = inPlace{f}, "each"
 	}
 	if o.Lock != "" {
 		if err := f.readLockFile(o.Lock, o.Version); err != nil {

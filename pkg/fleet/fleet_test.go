@@ -65,12 +65,16 @@ func TestStatusTellsWhatWouldStopADeployment(t *testing.T) {
 
 func TestAHeldReleaseIsReusedOnlyIfEveryPlatformHasItsLock(t *testing.T) {
 	f := &Fleet{cache: bundle.Open(t.TempDir(), 0)}
-	holder := rollout.Facts{Platform: "a", State: release.State{Records: map[string]release.Record{id: {ID: id, Platform: "a"}}}}
+	holder := rollout.Facts{Platform: "a", State: release.State{Records: map[string]release.Record{id: {ID: id, Platform: "a", Lock: "l"}}}}
 	if !f.covered(id, map[string]rollout.Facts{"web-1": holder, "web-2": {Platform: "a"}}) {
 		t.Error("a node of the same platform needs no lock of its own")
 	}
 	if f.covered(id, map[string]rollout.Facts{"web-1": holder, "web-2": {Platform: "b"}}) {
 		t.Error("nobody has the lock of platform b")
+	}
+	found := rollout.Facts{Platform: "a", State: release.State{Records: map[string]release.Record{id: {ID: id, Platform: "a"}}}}
+	if f.covered(id, map[string]rollout.Facts{"web-1": found}) {
+		t.Error("a set that was found in a prefix has no lock")
 	}
 }
 
@@ -100,8 +104,9 @@ func TestProblemsComeWithTheirHints(t *testing.T) {
 
 func TestTooLittleDiskAndAnotherPackage(t *testing.T) {
 	f := &Fleet{service: config.Service{Package: "acme-api", MinFree: 1 << 30}}
-	found, err := f.parseFacts(shell.ParseFacts("::path /srv/api\n::free 1048576\n::current " + id +
-		"\n::record {\"schema\":1,\"id\":\"" + id + "\",\"package\":\"acme-web\"}\n"))
+	f.layout = sideBySide{f}
+	found, err := f.parseFacts(&node{}, shell.ParseFacts("::path /srv/api\n::free 1048576\n::current "+id+
+		"\n::record {\"schema\":1,\"id\":\""+id+"\",\"package\":\"acme-web\"}\n"))
 	if err != nil || len(found.Problems) != 2 {
 		t.Fatalf("%+v, %v", found.Problems, err)
 	}

@@ -73,7 +73,7 @@ const (
 func (f *Fleet) askHolders(ctx context.Context, key lockKey, found map[string]rollout.Facts) (lock pkgmgr.Lock, err error) {
 	holders := slices.DeleteFunc(slices.Clone(f.order), func(name string) bool {
 		record, ok := found[name].Records[key.release]
-		return !ok || record.Platform != key.platform
+		return !ok || record.Platform != key.platform || record.Found()
 	})
 	err = fmt.Errorf("no node of platform %s holds release %s, so its lock is not to be had", key.platform, key.release)
 	for some := range slices.Chunk(holders, asked) {

@@ -77,7 +77,7 @@ func (f *Fleet) madeFromTaken(ctx context.Context, id string, found map[string]r
 
 // withArtifact calls do with where packages come from: the index, and while do runs, the file that was taken, which is sent to the node.
 func (f *Fleet) withArtifact(ctx context.Context, n *node, do func(pkgmgr.Source) error) error {
-	source := f.source
+	source := f.layout.source(n)
 	if !f.taken.given() {
 		return do(source)
 	}

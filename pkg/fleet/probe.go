@@ -20,7 +20,7 @@ const probeTimeout = time.Minute
 // Probe asks a node, in one command, for its releases, its platform, its package manager and its service.
 func (f *Fleet) Probe(ctx context.Context, name string) (rollout.Facts, error) {
 	n := f.node(name)
-	script, err := shell.Join("probe", release.Probe(f.service.Path), f.manager.Probe(f.source), restart.Probe(f.service.Restart))
+	script, err := shell.Join("probe", f.layout.probe(), f.layout.probeManager(), restart.Probe(f.service.Restart))
 	if err != nil {
 		return rollout.Facts{}, err
 	}
@@ -34,7 +34,7 @@ func (f *Fleet) Probe(ctx context.Context, name string) (rollout.Facts, error) {
 		}
 		return rollout.Facts{}, err
 	}
-	found, err := f.parseFacts(facts)
+	found, err := f.parseFacts(n, facts)
 	if err != nil {
 		return rollout.Facts{}, err
 	}
@@ -47,7 +47,7 @@ func (f *Fleet) Probe(ctx context.Context, name string) (rollout.Facts, error) {
 	return found, nil
 }
 
-func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
+func (f *Fleet) parseFacts(n *node, facts shell.Facts) (rollout.Facts, error) {
 	state, err := release.ParseState(facts)
 	if err != nil {
 		return rollout.Facts{}, fmt.Errorf("reading %s: %w", f.service.Path, err)
@@ -59,8 +59,9 @@ func (f *Fleet) parseFacts(facts shell.Facts) (rollout.Facts, error) {
 			Hint: "free space there, or lower min_free",
 		})
 	}
-	if current := state.Current; current != "" && !state.Has(current) {
-		found.Problems = append(found.Problems, strayLink(state))
+	f.layout.complete(n, facts, &found)
+	if current := found.Current; current != "" && !found.Has(current) {
+		found.Problems = append(found.Problems, strayLink(found.State))
 	}
 	for _, id := range slices.Sorted(maps.Keys(state.Records)) {
 		if record := state.Records[id]; record.Package != f.service.Package || record.Manager != f.manager.Name() {

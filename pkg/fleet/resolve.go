@@ -105,7 +105,7 @@ func (f *Fleet) choose(ctx context.Context, version string, found map[string]rol
 	n := f.first(found)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
 	defer cancel()
-	facts, err := f.run(ctx, n, f.installer().Offers(f.source))
+	facts, err := f.run(ctx, n, f.installer().Offers(f.layout.source(n)))
 	if err != nil {
 		return "", fmt.Errorf("asking the index on %s: %w", n.Name, err)
 	}
@@ -170,7 +170,7 @@ func (f *Fleet) resolveOn(ctx context.Context, n *node, version string) (lock pk
 func (f *Fleet) covered(id string, found map[string]rollout.Facts) bool {
 	covered := map[string]bool{}
 	for _, facts := range found {
-		if record, ok := facts.Records[id]; ok {
+		if record, ok := facts.Records[id]; ok && !record.Found() {
 			covered[record.Platform] = true
 		}
 	}

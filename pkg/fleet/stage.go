@@ -98,7 +98,7 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	}
 	var installed shell.Facts
 	err := f.withArtifact(ctx, n, func(s pkgmgr.Source) (err error) {
-		installed, err = f.run(ctx, n, f.installer().Install(s, lock, n.facts.Path+"/releases/"+id))
+		installed, err = f.run(ctx, n, f.layout.install(n, s, id, lock))
 		return err
 	})
 	if err != nil {
@@ -107,7 +107,9 @@ func (f *Fleet) install(ctx context.Context, n *node, id string, lock pkgmgr.Loc
 	if err := f.installer().Verify(lock, installed); err != nil {
 		return err
 	}
-	finish, err := release.Finish(n.facts.Path, f.record(id, n, lock), lock.Text, release.FileDate)
+	record := f.record(id, n, lock)
+	f.layout.note(&record, installed)
+	finish, err := release.Finish(n.facts.Path, record, lock.Text, release.FileDate)
 	if err != nil {
 		return err
 	}

@@ -93,12 +93,15 @@ func (n npm) Resolve(s Source, version string) shell.Script {
 
 // Install is npm ci, without lifecycle scripts unless they are allowed.
 func (n npm) Install(s Source, l Lock, dir string) shell.Script {
+	return shell.Script{Name: "install", Vars: installVars(s, l, dir), Body: body("temporary", "npm", "npm-installed", "npm-install")}
+}
+
+func installVars(s Source, l Lock, dir string) []shell.Var {
 	var file lockfile
 	// A Lock comes from ParseResolved or ParseLock; with any other text npm says itself what is wrong with it.
 	_ = json.Unmarshal([]byte(l.Text), &file)
-	vars := append(npmVars(s, manifest(file.Packages[""].Dependencies)),
+	return append(npmVars(s, manifest(file.Packages[""].Dependencies)),
 		shell.Var{Name: "lock", Value: l.Text}, shell.Var{Name: "dir", Value: dir}, shell.Var{Name: "scripts", Value: flag(s.AllowScripts)})
-	return shell.Script{Name: "install", Vars: vars, Body: body("temporary", "npm", "npm-install")}
 }
 
 // Verify tolerates missing optional packages: npm leaves out what does not fit the platform.

@@ -100,7 +100,7 @@ func (pip) Resolve(s Source, version string) shell.Script {
 // Install makes a venv and lets pip install the lock into it, by hashes and without looking for dependencies.
 func (pip) Install(s Source, l Lock, dir string) shell.Script {
 	vars := append(pipVars(s), shell.Var{Name: "lock", Value: l.Text}, shell.Var{Name: "dir", Value: dir})
-	return shell.Script{Name: "install", Vars: vars, Body: body("temporary", "pip", "pip-install")}
+	return shell.Script{Name: "install", Vars: vars, Body: body("temporary", "pip", "pip-installed", "pip-install")}
 }
 
 // Verify tolerates the packages that ensurepip puts into a venv.

@@ -70,6 +70,16 @@ type Installer interface {
 	Install(s Source, l Lock, dir string) shell.Script
 	// Describe reads what a file holds that no index has, such as a wheel, by its name and its content. It refuses what is not of s.Package.
 	Describe(s Source, name string, content io.ReaderAt, size int64) (Locked, error)
+	// ProbePrefix is Probe for a prefix that stays and takes one release after the other; it may begin with ~/. More facts: "found NAME VERSION"
+	// for all that is installed there.
+	ProbePrefix(s Source, prefix string) shell.Script
+	// InstallPrefix makes dir, absolute and not yet there, with a folder tree: the files that the lock would put into the prefix, which stays as
+	// it is. Facts: those of Install, and "found" as ProbePrefix will say once the files are in place.
+	InstallPrefix(s Source, l Lock, dir, prefix string) shell.Script
+	// Prefix is the beginning of a script that changes the prefix: the functions trees, replaced TREE and installed. See sh/pip-replaced.sh.
+	Prefix(s Source, prefix string) shell.Script
+	// SameName tells whether two spellings name one package.
+	SameName(a, b string) bool
 	// Verify compares what Install found with the lock; its error names every difference.
 	Verify(l Lock, facts shell.Facts) error
 }

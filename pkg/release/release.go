@@ -32,6 +32,8 @@ type Record struct {
 	// Lock is the SHA-256 of the lock, Digest that of the manifest; both in hex.
 	Lock   string `json:"lock"`
 	Digest string `json:"digest"`
+	// Freeze is the digest of what is installed with it, in the layout in-place.
+	Freeze string `json:"freeze,omitempty"`
 	// Previous is the release that was current and healthy before this one was last activated by a deploy; empty for none.
 	Previous string `json:"previous,omitempty"`
 	// Deployment is the deployment that last activated this release here; empty if none did.
@@ -41,6 +43,9 @@ type Record struct {
 	// Ahead: it was staged by itself, to be activated by a later deployment.
 	Ahead bool `json:"ahead,omitempty"`
 }
+
+// Found tells a set of packages that rollpin did not install, but found in a prefix: it has no lock.
+func (r Record) Found() bool { return r.Lock == "" }
 
 // schema is that of the records that this rollpin writes; records of a newer one are left alone.
 const schema = 1

@@ -15,6 +15,14 @@ make_project() {
 	[ -z "$artifact" ] || cp "$artifact" "$project/rollpin-artifact.tgz" || die "$artifact cannot be copied to $project"
 }
 
+# artifact_there DIR: ends the script if the lock in DIR needs a file that was not given.
+artifact_there() {
+	if [ -z "$artifact" ] && grep -q '"file:rollpin-artifact.tgz"' "$1/package-lock.json"; then
+		fact hint "name that file: --artifact FILE"
+		die "the package came from a file that no registry has"
+	fi
+}
+
 # run_npm ARGUMENTS… in the project; what it prints goes to $tmp/out, what it says to $tmp/log.
 run_npm() { (cd "$project" && npm "$@") >"$tmp/out" 2>"$tmp/log"; }
 

@@ -46,6 +46,9 @@ fi
 if [ -f "$path/.rollpin/confirmed" ]; then
 	facts confirmed <"$path/.rollpin/confirmed"
 fi
+if [ -f "$path/.rollpin/changing" ]; then
+	facts changing <"$path/.rollpin/changing"
+fi
 for dir in "$path"/releases/*/; do
 	[ -d "$dir" ] || continue
 	fact release "$(basename "$dir")"

@@ -1,0 +1,1 @@
+rm -f "$path/.rollpin/changing" || die "cannot write to $path/.rollpin"
