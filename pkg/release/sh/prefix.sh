@@ -95,8 +95,8 @@ bring() {
 		! tar --hard-dereference --version >/dev/null 2>&1 || hard=--hard-dereference
 		said=$({ (cd "$1" && tar $hard -cf - -T "$work/files") | tar -xpf -; } 2>&1) || full "$said"
 	fi
-	awk -F "$tab" '$1 == "d" { print $2 "\t" $3 }' "$2" | while IFS=$tab read -r mode folder; do
-		chmod "$mode" "$folder"
+	awk -F "$tab" '$1 == "d" { print $2 }' "$2" | sort -u | while read -r mode; do
+		awk -F "$tab" -v mode="$mode" '$1 == "d" && $2 == mode { print $3 }' "$2" | tr '\n' '\0' | xargs -0 chmod "$mode"
 	done
 }
 
