@@ -86,9 +86,22 @@ full() {
 	die "cannot copy the packages of $prefix: $(printf '%s\n' "$1" | tail -n 1)"
 }
 
+# owned_as FROM: the folders of which $work/folders has the paths get the owners that they have in FROM. Of files, tar takes care.
+owned_as() {
+	if stat -c %u . >/dev/null 2>&1; then set -- "$1" -c "%u:%g${tab}%n"; else set -- "$1" -f "%u:%g${tab}%N"; fi
+	(cd "$1" && tr '\n' '\0' <"$work/folders" | xargs -0 stat "$2" "$3") >"$work/owners" || die "cannot see who owns the folders of $1"
+	cut -f 1 "$work/owners" | sort -u | while read -r owner; do
+		awk -F "$tab" -v owner="$owner" '$1 == owner { print $2 }' "$work/owners" | tr '\n' '\0' | xargs -0 chown "$owner"
+	done
+}
+
 # bring FROM LINES: what lines name comes here from the folder FROM.
 bring() {
-	folders "$2" | tr '\n' '\0' | xargs -0 mkdir -p . || die "cannot write to $(pwd)"
+	folders "$2" >"$work/folders"
+	tr '\n' '\0' <"$work/folders" | xargs -0 mkdir -p . || die "cannot write to $(pwd)"
+	if [ -s "$work/folders" ] && [ "$(id -u)" = 0 ]; then
+		owned_as "$1"
+	fi
 	paths "$2" >"$work/files"
 	if [ -s "$work/files" ]; then
 		hard=
