@@ -26,7 +26,7 @@ func (f *Fleet) Stage(ctx context.Context, name string, s rollout.StageTask) (ro
 	switch {
 	case unfit == nil:
 		return rollout.Staged{How: "present"}, nil
-	case !remakeable(unfit) || ctx.Err() != nil:
+	case !remakeable(unfit) || ctx.Err() != nil || record.Found(): // what was found cannot be made again
 		return rollout.Staged{}, unfit
 	case n.facts.Current == id:
 		return rollout.Staged{}, &rollout.Failure{Class: rollout.Failed, Err: unfit, Text: "the release that is current cannot be used: " + unfit.Error(),
