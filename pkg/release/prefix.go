@@ -16,7 +16,7 @@ import (
 //	PREFIX/.rollpin/current -> releases/2.4.1-3f9a1c2b   the set that is in the prefix
 //	PREFIX/.rollpin/releases/2.4.1-3f9a1c2b/tree/        the files of its packages; of a set that was replaced (whole), all that was there
 //	PREFIX/.rollpin/releases/1.0.0-5d0c7f12/             a set that was found there: the digest in its id is that of rollpin.freeze
-//	PREFIX/.rollpin/.rollpin/changing                    names the set that a change was about which ended half way
+//	PREFIX/.rollpin/.rollpin/changing                    the set that a change was about which ended half way, and the one before
 
 // Store is where the sets of a prefix are kept: the path that the scripts of this package take.
 func Store(prefix string) string { return prefix + "/.rollpin" }

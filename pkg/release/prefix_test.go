@@ -222,9 +222,14 @@ func TestChangeThatEndsHalfWay(t *testing.T) {
 			if err := os.Remove(obstacle); err != nil {
 				t.Fatal(err)
 			}
+			// It did not get as far as this file, and the list that says whose it is was gone already.
+			write(t, filepath.Join(prefix, "lib/packages/app/cache/x.pyc"), "found")
 			records := probe(t, store).Records
 			if way == "on" {
 				mustReplace(t, store, Replacing{To: records[one.ID], Rewrite: true, From: records[one.ID], Keep: true})
+				if now := contents(t, prefix); strings.Contains(now, " found\n") || !strings.Contains(now, "hand made") {
+					t.Errorf("it went on to:\n%s", now)
+				}
 			}
 			mustReplace(t, store, Replacing{To: records[foundID], From: records[one.ID]})
 			if got := contents(t, prefix); got != found {

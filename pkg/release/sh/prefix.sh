@@ -12,8 +12,10 @@ for aside in "$path"/.rollpin/aside-*; do
 done
 current=$(readlink "$path/current" 2>/dev/null)
 current=${current#releases/}
-# The set that a change which ended half way was about; empty where none did.
-half=$(cat "$path/.rollpin/changing" 2>/dev/null)
+# The set that a change which ended half way was about, and the one that was there before; empty where none did.
+half=$(sed -n 1p "$path/.rollpin/changing" 2>/dev/null)
+# shellcheck disable=SC2034
+base=$(sed -n 2p "$path/.rollpin/changing" 2>/dev/null)
 trees >"$work/trees" || die "cannot tell where packages lie in $prefix"
 
 whole() { [ -f "$path/releases/$1/whole" ]; }

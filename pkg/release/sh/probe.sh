@@ -47,7 +47,7 @@ if [ -f "$path/.rollpin/confirmed" ]; then
 	facts confirmed <"$path/.rollpin/confirmed"
 fi
 if [ -f "$path/.rollpin/changing" ]; then
-	facts changing <"$path/.rollpin/changing"
+	sed -n 1p "$path/.rollpin/changing" | facts changing
 fi
 for dir in "$path"/releases/*/; do
 	[ -d "$dir" ] || continue

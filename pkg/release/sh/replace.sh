@@ -9,14 +9,15 @@ if [ -n "$record" ]; then
 		die "cannot write releases/$id/release.json"
 	record=
 fi
-printf '%s\n' "$id" >"$path/.rollpin/changing.new" && mv -f "$path/.rollpin/changing.new" "$path/.rollpin/changing" || die "cannot write to $path/.rollpin"
+[ -n "$half" ] || base=$from
+printf '%s\n' "$id" "$base" >"$path/.rollpin/changing.new" && mv -f "$path/.rollpin/changing.new" "$path/.rollpin/changing" || die "cannot write to $path/.rollpin"
 if whole "$id"; then
 	put_back "$id"
 else
 	# Only from a set that is known can one go on.
-	for base in $half $current; do
-		if [ -n "$half" ] && whole "$base"; then
-			put_back "$base"
+	for known in ${half:+"$half" "$base"}; do
+		if whole "$known"; then
+			put_back "$known"
 			break
 		fi
 	done
