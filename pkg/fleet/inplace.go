@@ -101,7 +101,8 @@ func (l inPlace) switchTo(ctx context.Context, n *node, record release.Record, b
 	if n.found.record.ID != "" {
 		from = n.found.record
 	}
-	script, err := release.Replace(n.facts.Path, l.prefix(n), release.Replacing{To: record, Rewrite: !back, From: from, Freeze: n.found.freeze, Keep: !back})
+	change := release.Replacing{To: record, Rewrite: !back, From: from, Freeze: n.found.freeze, Keep: !back}
+	script, err := release.Replace(n.facts.Path, l.prefix(n), change)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,8 @@ func Replace(store string, prefix shell.Script, r Replacing) (shell.Script, erro
 		keep = "always"
 	}
 	s := inPrefix("switch", prefix, pathAndID(store, r.To.ID), "replace", "switch", "replaced")
-	s.Vars = append(s.Vars, shell.Var{Name: "digest", Value: r.To.Digest}, shell.Var{Name: "record", Value: record}, shell.Var{Name: "keep", Value: keep},
+	s.Vars = append(s.Vars,
+		shell.Var{Name: "digest", Value: r.To.Digest}, shell.Var{Name: "record", Value: record}, shell.Var{Name: "keep", Value: keep},
 		shell.Var{Name: "from", Value: r.From.ID}, shell.Var{Name: "fromrecord", Value: from}, shell.Var{Name: "freeze", Value: r.Freeze})
 	return s, nil
 }

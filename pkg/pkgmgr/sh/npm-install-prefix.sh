@@ -47,7 +47,8 @@ for (const [command, target] of links) {
   if (own) {
     const there = path.join(prefix, 'bin', command)
     const leads = fs.lstatSync(there, { throwIfNoEntry: false }) ? (fs.lstatSync(there).isSymbolicLink() ? fs.readlinkSync(there) : 'a file') : ''
-    if (leads && !leads.startsWith(`../lib/node_modules/${name}/`)) refuse(`${there} is there already, and is not of ${name}`, 'move it away on the node')
+    if (leads && !leads.startsWith(`../lib/node_modules/${name}/`))
+      refuse(`${there} is there already, and is not of ${name}`, 'move it away on the node')
   }
   fs.mkdirSync(folder, { recursive: true })
   if (!fs.lstatSync(link, { throwIfNoEntry: false })) fs.symlinkSync(own ? `../lib/node_modules/${target.slice(3)}` : target, link)

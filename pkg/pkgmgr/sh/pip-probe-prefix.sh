@@ -13,9 +13,11 @@ def problem(text, hint):
 
 prefix = sys.argv[1]
 if os.path.realpath(sys.prefix) != os.path.realpath(prefix):
-    problem("%s/bin/python installs into %s" % (prefix, sys.prefix), "name that one as path, or make a virtual environment: python3 -m venv " + prefix)
+    problem("%s/bin/python installs into %s" % (prefix, sys.prefix),
+            "name that one as path, or make a virtual environment: python3 -m venv " + prefix)
 elif sys.prefix == sys.base_prefix and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")):
-    problem("the Python of %s belongs to the system's package manager" % prefix, "make a virtual environment, and name it as path: python3 -m venv DIRECTORY")
+    problem("the Python of %s belongs to the system's package manager" % prefix,
+            "make a virtual environment, and name it as path: python3 -m venv DIRECTORY")
 for folder in sorted({sysconfig.get_path(name) for name in ("purelib", "platlib", "scripts")}):
     if os.path.isdir(folder) and not os.access(folder, os.W_OK):
         problem("%s may not write to %s" % (getpass.getuser(), folder), "set ssh.become: sudo, or give it to that user on the node: chown -R")

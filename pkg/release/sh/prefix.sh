@@ -218,5 +218,6 @@ keep() (
 	(seal "$1" "$2") || exit 1
 	content "$1" "$work" | cmp -s "$work/before" - || die "what is in $prefix changes while it is copied: stop what writes there"
 	rm -rf "$aside"
-	{ [ ! -e "$kept" ] || mv "$kept" "$aside"; } && mkdir -p "$path/releases" && mv "$4" "$kept" && rm -rf "$aside" || die "cannot write to $path/releases"
+	{ [ ! -e "$kept" ] || mv "$kept" "$aside"; } && mkdir -p "$path/releases" && mv "$4" "$kept" && rm -rf "$aside" ||
+		die "cannot write to $path/releases"
 )

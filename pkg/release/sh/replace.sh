@@ -10,7 +10,8 @@ if [ -n "$record" ]; then
 	record=
 fi
 [ -n "$half" ] || base=$from
-printf '%s\n' "$id" "$base" >"$path/.rollpin/changing.new" && mv -f "$path/.rollpin/changing.new" "$path/.rollpin/changing" || die "cannot write to $path/.rollpin"
+printf '%s\n' "$id" "$base" >"$path/.rollpin/changing.new" && mv -f "$path/.rollpin/changing.new" "$path/.rollpin/changing" ||
+	die "cannot write to $path/.rollpin"
 if whole "$id"; then
 	put_back "$id"
 else
