@@ -16,7 +16,12 @@ import compileall, os, py_compile, sysconfig
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
 for folder in sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}):
     if os.path.isdir(folder):
-        compileall.compile_dir(folder, ddir="", quiet=2, force=True, invalidation_mode=unchecked)
+        for workers in 0, 1:  # as many as there are processors; some systems cannot have several
+            try:
+                compileall.compile_dir(folder, ddir="", quiet=2, force=True, invalidation_mode=unchecked, workers=workers)
+                break
+            except (OSError, NotImplementedError):
+                pass
 EOF_PYTHON
 
 list_installed installed "$venv/bin/python"

@@ -1,4 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
+# Whatever serves users on the node comes first.
+renice -n 10 -p $$ >/dev/null 2>&1
+
 # A private folder that goes away with the script, and with it what is named in unfinished; also if the script is ended by a signal.
 unfinished=
 parent=${TMPDIR:-/tmp}

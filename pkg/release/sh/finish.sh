@@ -1,4 +1,8 @@
 # Turns an installed directory into a release: the lock, one date for all files, the manifest, and last the record.
+
+# Whatever serves users on the node comes first.
+renice -n 10 -p $$ >/dev/null 2>&1
+
 cd "$path/releases/$id" || die "nothing was installed at $path/releases/$id"
 printf '%s' "$lock" >rollpin.lock || die "cannot write to $path/releases/$id"
 odd=$(find . \( -name "*[$(printf '\r')

@@ -1,4 +1,8 @@
 # Packs a release for other nodes into one archive, which the user who logs in may read: its manifest, then its files and links.
+
+# Whatever serves users on the node comes first.
+renice -n 10 -p $$ >/dev/null 2>&1
+
 cd "$path/releases/$id" || die "release $id is not on the node"
 out=$path/.rollpin/outgoing/$id
 rm -rf "$out" && mkdir -p "$out" || die "cannot write to $path/.rollpin"

@@ -1,5 +1,9 @@
 # Makes a release of what was sent, and, where a base is named, of what the node has: the files that did not change come from there.
 # The fact unfit says that the parts do not make the release; the whole may.
+
+# Whatever serves users on the node comes first.
+renice -n 10 -p $$ >/dev/null 2>&1
+
 in=$path/.rollpin/incoming/$id
 dir=$path/releases/$id
 unfinished=$dir
