@@ -29,11 +29,10 @@ func newLock(s *session) *cobra.Command {
 		Example: "  rollpin lock api==1.4.0 -e staging > api-1.4.0.lock",
 		Args:    usage(oneService),
 		RunE: func(c *cobra.Command, args []string) error {
-			service, version, err := splitVersion(args[0], r.version)
+			service, err := r.named(args[0])
 			if err != nil {
 				return err
 			}
-			r.version = version
 			return r.look(c, service, func(opened *fleet.Fleet, o rollout.Outcome) error {
 				locked, err := opened.LockFile(r.soft, o.Release)
 				if err != nil {

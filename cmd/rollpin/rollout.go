@@ -52,6 +52,12 @@ func (r *rolloutCommand) registerVersion(c *cobra.Command) {
 	c.Flags().StringVar(&r.lock, "lock", "", "install what this `file` of rollpin lock says")
 }
 
+// named takes SERVICE[==VERSION] apart and keeps the version.
+func (r *rolloutCommand) named(argument string) (service string, err error) {
+	service, r.version, err = splitVersion(argument, r.version)
+	return service, err
+}
+
 func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	if r.parallel < 1 {
 		return usageError{fmt.Errorf("--parallel is how many nodes at once, 1 or more, not %d", r.parallel)}

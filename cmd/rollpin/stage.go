@@ -20,11 +20,10 @@ func newStage(s *session) *cobra.Command {
 		Example: "  rollpin stage api==1.4.0 -e production",
 		Args:    usage(oneService),
 		RunE: func(c *cobra.Command, args []string) error {
-			service, version, err := splitVersion(args[0], r.version)
+			service, err := r.named(args[0])
 			if err != nil {
 				return err
 			}
-			r.version = version
 			return r.run(c, service)
 		},
 	}

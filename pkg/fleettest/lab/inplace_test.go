@@ -16,7 +16,7 @@ func (n *Node) venv(t *testing.T) {
 		/srv/venv/bin/pip install -q -i `+n.lab.Index+` --trusted-host 10.77.0.1 acme-api==1.0.0
 		cd /srv/venv/lib/python3*/site-packages
 		echo '# by hand' >> decorator.py
-		/srv/venv/bin/python -m compileall -q decorator.py
+		/srv/venv/bin/python -m compileall -q -f decorator.py # within a second of its installation only the size differs
 		echo 'import sys' > hand-made.pth
 		mkdir extra extra-1.0.dist-info
 		echo 'x = 1' > extra/__init__.py
