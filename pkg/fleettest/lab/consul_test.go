@@ -149,7 +149,7 @@ func TestConsulServers(t *testing.T) {
 		l.awaitAgents(t)
 	})
 	asked := fmt.Sprintf("http://10.77.0.%d:8500", followers[0]+1)
-	site.Env[0] = "CONSUL_HTTP_ADDR=" + asked
+	site.Env = append(site.Env, "CONSUL_HTTP_ADDR="+asked)
 	find := func(status int, within time.Duration, texts ...string) {
 		t.Helper()
 		ended := site.Run(t, "nodes", "-e", "production", "--role", "api")
