@@ -71,11 +71,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 	if err != nil {
 		return report.Status{}, err
 	}
-	var ask func(string) (string, error)
-	if s.asks() {
-		ask = s.askSecret
-	}
-	opened, closeFleet, err := s.open(resolved, targets, fleet.Options{}, ask)
+	opened, closeFleet, err := s.open(resolved, targets, fleet.Options{}, s.askOnTerminal())
 	if err != nil {
 		return report.Status{}, err
 	}
