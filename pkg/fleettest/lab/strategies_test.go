@@ -152,7 +152,9 @@ func photograph(t *testing.T, nodes []*Node) []photo {
 	var all []photo
 	for _, n := range nodes {
 		lines := photo{}
+		// npm's cache is npm's own; a node that no test has used npm on has none yet.
 		for line := range strings.Lines(n.Must(t, `
+			mkdir -p /root/.npm/_cacache
 			find / -xdev \( -path /run -o -path /var/log -o -path /var/lib/consul -o -path /var/lib/systemd -o -path /root/.npm/_cacache \) -prune \
 				-o ! -path /tmp -printf '%p %m %s %T@\n'
 			systemctl show -p InvocationID -p NRestarts -p ActiveState web`)) {
