@@ -66,12 +66,12 @@ func TestOneOwnerForEachDependency(t *testing.T) {
 // Data flows from left to right; nothing imports what stands at its right.
 func TestDataFlowsOneWay(t *testing.T) {
 	flow := [][]string{
-		{"pkg/nearest", "pkg/shell"},
+		{"pkg/nearest", "pkg/shell", "pkg/lock"},
 		{"pkg/config"},
 		{"pkg/inventory"},
 		{"pkg/plan", "pkg/consul", "pkg/pkgmgr", "pkg/release", "pkg/restart", "pkg/health", "pkg/remote"},
 		{"pkg/rollout", "pkg/bundle", "pkg/artifact"},
-		{"pkg/fleet"},
+		{"pkg/fleet", "pkg/journal"},
 		{"pkg/report"},
 		{"cmd/rollpin"},
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/plan"
 )
 
@@ -13,7 +14,9 @@ type Kind string
 
 // The kinds of events, roughly in the order in which they come.
 const (
-	Started      Kind = "deployment-started"
+	Started Kind = "deployment-started"
+	// Resumed takes the place of Started where an earlier run of the same deployment is gone on with.
+	Resumed      Kind = "deployment-resumed"
 	StepStarted  Kind = "step-started"
 	StepFinished Kind = "step-finished"
 	StepFailed   Kind = "step-failed"
@@ -70,6 +73,24 @@ type Event struct {
 	Plan     *plan.Plan    `json:"plan,omitempty"`
 	Decision Decision      `json:"decision,omitempty"`
 	Outcome  *Outcome      `json:"outcome,omitempty"`
+	// By and Asked come with the first event of a run: who runs it, and all that a later run needs to go on with it.
+	By    *lock.Holder `json:"by,omitempty"`
+	Asked *Asked       `json:"asked,omitempty"`
+}
+
+// Asked is what a deployment was asked to do.
+type Asked struct {
+	// Command is the word after rollpin: deploy, stage, rollback, converge.
+	Command string `json:"command"`
+	// Version is what was asked for; empty for the newest, or for the predecessor in a rollback.
+	Version string `json:"version,omitempty"`
+	// Flags are those that say what the deployment is, as they were given, and Dir is where: nothing in them is secret.
+	Flags []string `json:"flags,omitempty"`
+	Dir   string   `json:"dir,omitempty"`
+	// Nodes are the names of the targets, Partial tells that more nodes than these have the role: --limit, --exclude.
+	Nodes   []string `json:"nodes"`
+	Partial bool     `json:"partial,omitempty"`
+	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
 func (r *run) tell(e Event) {
