@@ -86,7 +86,7 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	outcome := rollout.Run(r.ctx, r.soft, rollout.Deployment{
 		ID: id, Rollback: r.rollback, Service: service, Environment: resolved.Environment, Version: r.version,
 		Nodes: targets, Strategy: resolved.Strategy, StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, Confirm: r.confirmation(reporter),
-	}, opened, reporter.Event)
+	}, opened, nil, reporter.Event)
 	reporter.Close()
 	if err := r.summarize(c, service, resolved.Environment, outcome); err != nil {
 		return err

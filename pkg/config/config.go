@@ -178,6 +178,14 @@ type Strategy struct {
 	MaxFailures Size
 	// OnFailure is rollback or halt.
 	OnFailure string
+	// Rollback is the pace of the way back.
+	Rollback Pace
+}
+
+// Pace is how nodes go back to what they ran before: no canary, no bake.
+type Pace struct {
+	// Batch is how many nodes go back at once; zero for as many as a batch of the strategy has.
+	Batch Size
 }
 
 // Size is a number of nodes, or a share of them.

@@ -92,7 +92,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	if production.SSH.BecomePasswordFile != "/home/me/.config/rollpin-sudo" || production.SSH.BecomePasswordEnv != "" || production.SSH.User != "deploy" {
 		t.Errorf("a password file does not take the place of the variable alone: %+v", production.SSH)
 	}
-	careful := Strategy{Name: "careful", Canary: Size{N: 1}, Batch: Size{10, true}, Bake: 2 * time.Minute, MaxFailures: Size{N: 1}, OnFailure: "rollback"}
+	careful := Strategy{Name: "careful", Canary: Size{N: 1}, Batch: Size{10, true}, Bake: 2 * time.Minute, MaxFailures: Size{N: 1}, OnFailure: "rollback", Rollback: Pace{Batch: Size{50, true}}}
 	if production.Service.Keep != 10 || production.Strategy != careful {
 		t.Errorf("production: %+v", production)
 	}
@@ -193,11 +193,11 @@ func health(t Target) any    { return t.Service.Health }
 func TestBuiltInStrategies(t *testing.T) {
 	f := mustParse(t, minimal+"strategies: {canary: {bake: 5m}, mine: {}}")
 	for name, want := range map[string]Strategy{
-		"serial":   {"serial", Size{}, Size{N: 1}, 0, Size{}, "rollback"},
-		"canary":   {"canary", Size{N: 1}, Size{25, true}, 5 * time.Minute, Size{}, "rollback"},
-		"rolling":  {"rolling", Size{}, Size{25, true}, 0, Size{}, "rollback"},
-		"parallel": {"parallel", Size{}, Size{100, true}, 0, Size{}, "rollback"},
-		"mine":     {"mine", Size{}, Size{N: 1}, 0, Size{}, "rollback"},
+		"serial":   {"serial", Size{}, Size{N: 1}, 0, Size{}, "rollback", Pace{}},
+		"canary":   {"canary", Size{N: 1}, Size{25, true}, 5 * time.Minute, Size{}, "rollback", Pace{}},
+		"rolling":  {"rolling", Size{}, Size{25, true}, 0, Size{}, "rollback", Pace{}},
+		"parallel": {"parallel", Size{}, Size{100, true}, 0, Size{}, "rollback", Pace{}},
+		"mine":     {"mine", Size{}, Size{N: 1}, 0, Size{}, "rollback", Pace{}},
 	} {
 		if got := mustResolve(t, f, "production", Flag{"--strategy", "strategy.name", name}).Strategy; got != want {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -17,7 +17,12 @@ func strategyFields() []field[Strategy] {
 		key("bake", duration(0, 7*24*time.Hour), func(s *Strategy) *time.Duration { return &s.Bake }),
 		key("max_failures", size(0), func(s *Strategy) *Size { return &s.MaxFailures }),
 		key("on_failure", enum("rollback", "halt"), func(s *Strategy) *string { return &s.OnFailure }),
+		key("rollback", paceKeys(), func(s *Strategy) *Pace { return &s.Rollback }),
 	)
+}
+
+func paceKeys() kind[Pace] {
+	return object("rollback", key("batch", size(1), func(p *Pace) *Size { return &p.Batch }))
 }
 
 func strategyKeys() kind[Strategy] { return object("strategy", strategyFields()...) }

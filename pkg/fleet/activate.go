@@ -113,19 +113,6 @@ func (f *Fleet) Withdraw(ctx context.Context, name string) (stopped bool, err er
 	return stopped, nil
 }
 
-// Prune removes what keep leaves no room for.
-func (f *Fleet) Prune(ctx context.Context, name string) error {
-	n := f.node(name)
-	obsolete := n.facts.Obsolete(f.service.Keep)
-	if len(obsolete) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Stage)
-	defer cancel()
-	_, err := f.run(ctx, n, release.Remove(n.facts.Path, obsolete))
-	return err
-}
-
 func (f *Fleet) want(id string) health.Want {
 	return health.Want{Version: release.VersionOf(id), Same: f.Same}
 }

@@ -123,7 +123,7 @@ func (f *Fleet) known(ctx context.Context, version string, found map[string]roll
 	if id := f.Remembered(version, found); id != "" {
 		return id, nil
 	}
-	resolved, err := f.Resolve(ctx, version, found)
+	resolved, err := f.Resolve(ctx, rollout.Wanted{Version: version}, found)
 	return resolved.ID, err
 }
 

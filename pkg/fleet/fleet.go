@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/health"
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/remote"
@@ -36,6 +38,7 @@ type Conn interface {
 type Fleet struct {
 	service    config.Service
 	deployment string
+	guard      release.Guard
 	manager    pkgmgr.Manager
 	layout     layout
 	source     pkgmgr.Source
@@ -63,14 +66,18 @@ type node struct {
 	facts rollout.Facts
 	// confirmed is the service as it was when it had become healthy.
 	confirmed restart.State
+	// guarded: the node is this deployment's, and nothing is switched on it where that has changed.
+	guarded bool
 	// found is the set of packages that the node's prefix has and that no record is about; in-place alone has it.
 	found foundSet
 }
 
 // Options are what a fleet is made from.
 type Options struct {
-	// Deployment is the id that is written on the nodes.
+	// Deployment is the id that is written on the nodes; By runs it, and Domain names the lock that it holds.
 	Deployment string
+	By         lock.Holder
+	Domain     string
 	Service    config.Service
 	// Cache keeps the files of releases.
 	Cache *bundle.Cache
@@ -106,6 +113,11 @@ func New(o Options) (*Fleet, error) {
 		service: o.Service, deployment: o.Deployment, manager: manager, cache: o.Cache, ahead: o.Ahead, nodes: map[string]*node{},
 		locks: map[lockKey]*lockRead{}, bits: map[bitsKey]*bits{}, manifests: map[string]release.Manifest{}, deltas: map[string]release.Delta{},
 	}
+	holder, err := json.Marshal(o.By)
+	if err != nil {
+		return nil, err
+	}
+	f.guard = release.Guard{Deployment: o.Deployment, Domain: o.Domain, Holder: string(holder)}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,

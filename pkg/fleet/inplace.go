@@ -106,7 +106,7 @@ func (l inPlace) switchTo(ctx context.Context, n *node, record release.Record, b
 	if err != nil {
 		return err
 	}
-	facts, err := l.run(ctx, n, script)
+	facts, err := l.runGuarded(ctx, n, script)
 	for _, text := range facts.All("record") {
 		if kept, err := release.ParseRecord(shell.Facts{{Key: "record", Value: text}}); err == nil {
 			n.facts.Records[kept.ID] = kept
@@ -135,7 +135,7 @@ func (l inPlace) withdraw(ctx context.Context, n *node) error {
 			origin = record
 		}
 	}
-	_, err := l.run(ctx, n, release.Empty(n.facts.Path, l.prefix(n), origin.ID))
+	_, err := l.runGuarded(ctx, n, release.Empty(n.facts.Path, l.prefix(n), origin.ID))
 	return err
 }
 

@@ -54,7 +54,7 @@ func (l sideBySide) switchTo(ctx context.Context, n *node, record release.Record
 			return err
 		}
 	}
-	if _, err := l.run(ctx, n, script); err != nil {
+	if _, err := l.runGuarded(ctx, n, script); err != nil {
 		return err
 	}
 	n.facts.Current = record.ID
@@ -62,7 +62,7 @@ func (l sideBySide) switchTo(ctx context.Context, n *node, record release.Record
 }
 
 func (l sideBySide) withdraw(ctx context.Context, n *node) error {
-	_, err := l.run(ctx, n, release.Withdraw(n.facts.Path))
+	_, err := l.runGuarded(ctx, n, release.Withdraw(n.facts.Path))
 	return err
 }
 

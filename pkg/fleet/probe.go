@@ -59,6 +59,7 @@ func (f *Fleet) parseFacts(n *node, facts shell.Facts) (rollout.Facts, error) {
 			Hint: "free space there, or lower min_free",
 		})
 	}
+	found.Busy = f.busy(state.Guard)
 	f.layout.complete(n, facts, &found)
 	if current := found.Current; current != "" && !found.Has(current) {
 		found.Problems = append(found.Problems, strayLink(found.State))

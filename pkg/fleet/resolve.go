@@ -17,12 +17,36 @@ import (
 // packages, also those that come to it in a later run. Otherwise the first node of each platform resolves it, and the locks together
 // give the release its id. A release that was staged for a later deployment is as good as running; one that failed, or that merely lies
 // there, decides nothing, unless the index does not answer. A lock made earlier decides all.
-func (f *Fleet) Resolve(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
-	resolved, err := f.decide(ctx, version, found)
+func (f *Fleet) Resolve(ctx context.Context, w rollout.Wanted, found map[string]rollout.Facts) (rollout.Release, error) {
+	resolved, err := f.find(ctx, w, found)
 	if err == nil {
 		resolved.Changes, resolved.Files = f.changes(ctx, resolved.ID, found)
 	}
 	return resolved, err
+}
+
+// find is decide, unless one release and no other will do.
+func (f *Fleet) find(ctx context.Context, w rollout.Wanted, found map[string]rollout.Facts) (rollout.Release, error) {
+	if w.Release != "" && (f.covered(w.Release, found) || f.keepsFiles(w.Release, found)) {
+		return rollout.Release{ID: w.Release, Version: release.VersionOf(w.Release)}, nil
+	}
+	resolved, err := f.decide(ctx, w.Version, found)
+	if err == nil && w.Release != "" && resolved.ID != w.Release {
+		return rollout.Release{}, &goneError{w.Release, resolved.ID, f.service.Name}
+	}
+	return resolved, err
+}
+
+// goneError says that a release cannot be made again.
+type goneError struct{ wanted, now, service string }
+
+func (e *goneError) Error() string {
+	return fmt.Sprintf("release %s is on no node and not kept here, and its version gives %s now", e.wanted, e.now)
+}
+
+// Hint is the deployment of what the version is now.
+func (e *goneError) Hint() string {
+	return fmt.Sprintf("rollpin deploy %s==%s -e ENV deploys what the index has now", e.service, release.VersionOf(e.now))
 }
 
 func (f *Fleet) decide(ctx context.Context, version string, found map[string]rollout.Facts) (rollout.Release, error) {
@@ -84,16 +108,21 @@ func unanswered(err error) string {
 // kept is the release of a version whose files the cache has for every node, the last used first; empty for none.
 func (f *Fleet) kept(version string, found map[string]rollout.Facts) string {
 	for _, info := range f.cache.Find(func(i bundle.Info) bool { return i.HasArchive && f.ours(i) && f.Same(i.Record.Version, version) }) {
-		everywhere := true
-		for name := range found {
-			_, ok := f.cached(f.bitsKey(f.node(name), info.Record.ID), "")
-			everywhere = everywhere && ok
-		}
-		if everywhere {
+		if f.keepsFiles(info.Record.ID, found) {
 			return info.Record.ID
 		}
 	}
 	return ""
+}
+
+// keepsFiles tells whether the cache has the files of a release for every node.
+func (f *Fleet) keepsFiles(id string, found map[string]rollout.Facts) bool {
+	for name := range found {
+		if _, ok := f.cached(f.bitsKey(f.node(name), id), ""); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func held(id, note string) rollout.Release {

@@ -89,13 +89,14 @@ func Make(r Request) Plan {
 		Bake:        r.Strategy.Bake,
 		MaxFailures: r.Strategy.MaxFailures.Budget(len(r.Nodes)),
 		OnFailure:   r.Strategy.OnFailure,
-		Undo:        max(1, r.Strategy.Batch.Of(len(r.Nodes))),
+		Undo:        max(1, cmp.Or(r.Strategy.Rollback.Batch, r.Strategy.Batch).Of(len(r.Nodes))),
 	}
+	batch := max(1, r.Strategy.Batch.Of(len(r.Nodes)))
 	canary := r.Strategy.Canary.Of(len(r.Nodes))
 	if r.Rollback {
-		canary, p.Bake, p.MaxFailures, p.OnFailure = 0, 0, len(r.Nodes), "halt"
+		canary, batch, p.Bake, p.MaxFailures, p.OnFailure = 0, p.Undo, 0, len(r.Nodes), "halt"
 	}
-	p.Waves = waves(p.split(r.Nodes), canary, p.Undo)
+	p.Waves = waves(p.split(r.Nodes), canary, batch)
 	if r.Rollback && len(p.Waves) > 1 {
 		p.Waves[0].MustPass = true
 	}

@@ -6,6 +6,7 @@
 //	PATH/releases/2.4.1-3f9a1c2b/rollpin.lock   the lock that it was made from
 //	PATH/releases/2.4.1-3f9a1c2b/rollpin.manifest   every directory, file and link, with modes and digests
 //	PATH/.rollpin/confirmed                     the release that was last seen healthy here
+//	PATH/.rollpin/guard                         the deployment that is at work here
 //	PATH/.rollpin/incoming, outgoing, aside-*   what is on its way, or was left there by a run that ended half way
 package release
 
@@ -84,6 +85,8 @@ type State struct {
 	Debris []string
 	// Free is the space left, in bytes; -1 if unknown.
 	Free int64
+	// Guard is the deployment that has the node at the moment, or that left it there; nil for none.
+	Guard *Guard
 }
 
 // CurrentRecord returns the record of the current release; its zero value where there is none.

@@ -189,6 +189,7 @@ func ParseState(facts shell.Facts) (State, error) {
 		Confirmed: facts.Get("confirmed"),
 		Records:   map[string]Record{},
 		Free:      -1,
+		Guard:     parseGuard(facts),
 	}
 	if state.Path == "" {
 		return State{}, fmt.Errorf("the probe gave no answer")

@@ -84,7 +84,7 @@ func (r *run) neverSwitched(n *node, err error) bool {
 	if err != nil || facts.Current != n.facts.Current {
 		return false
 	}
-	r.update(n, func(n *node) { n.touched, n.doubtful = false, false })
+	r.update(n, func(n *node) { n.touched, n.doubtful = n.touchedBefore, false })
 	if was := n.facts.Confirmed; was != "" && facts.Confirmed == "" {
 		// The mark went before the switch failed. Without it the node only looks unconfirmed, and the next run will see to that.
 		_ = r.fleet.Confirm(r.safe, n.Name, was)
@@ -131,7 +131,7 @@ func (r *run) confirm(ctx context.Context, n *node) error {
 
 func (r *run) judge(wave plan.Wave) Decision {
 	tally := Tally{
-		Failures: len(r.failed()), Budget: r.plan.MaxFailures,
+		Failures: r.failures(), Budget: r.plan.MaxFailures,
 		Wave: len(wave.Steps), MustPass: wave.MustPass, OnFailure: r.plan.OnFailure,
 	}
 	for _, n := range r.members(wave) {
@@ -199,7 +199,7 @@ func (r *run) watch(n *node, end time.Time) *Failure {
 
 // stop ends the deployment after a wave, rolling back if so decided.
 func (r *run) stop(wave plan.Wave, decision Decision) error {
-	failed := len(r.failed())
+	failed := r.failures()
 	reason := fmt.Sprintf("%d failed, the budget is %d", failed, r.plan.MaxFailures)
 	if failed <= r.plan.MaxFailures {
 		reason = fmt.Sprintf("the %s failed as a whole", wave.Name)

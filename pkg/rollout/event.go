@@ -93,6 +93,23 @@ type Asked struct {
 	DryRun  bool     `json:"dry_run,omitempty"`
 }
 
+// Journal is the record of a deployment.
+type Journal interface {
+	// Append adds an event after all others; calls come one at a time. Sync returns when all that was appended before is on disk; calls come from
+	// many nodes at once. Both are quick: they end within a second of being called, or of what they wait for.
+	Append(e Event) error
+	Sync() error
+}
+
+// JournalError says that the record cannot be kept any more, which ends a deployment.
+type JournalError struct{ Err error }
+
+// Error says so.
+func (e *JournalError) Error() string { return "the journal cannot be written: " + e.Err.Error() }
+
+// Unwrap returns the journal's own error.
+func (e *JournalError) Unwrap() error { return e.Err }
+
 func (r *run) tell(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +119,30 @@ func (r *run) tell(e Event) {
 	r.ended = e.Kind == Finished
 	e.Time = time.Now()
 	e.Deployment, e.Service, e.Environment = r.ID, r.Service, r.Environment
+	if r.journal != nil {
+		if err := r.journal.Append(e); err != nil {
+			r.lose(&JournalError{err})
+		}
+	}
 	r.sink(e)
+}
+
+// announce tells of a step and sees that the line is on disk before the step touches the node. A way back is gone without it: to leave a node
+// half way would be worse than to leave it out of the record.
+func (r *run) announce(n *node, step Step, id string) error {
+	r.tell(Event{Kind: StepStarted, Node: n.Name, Step: step, Release: id})
+	if r.journal == nil || step == StepProbe {
+		return nil
+	}
+	err := r.journal.Sync()
+	if err == nil {
+		return nil
+	}
+	r.lose(&JournalError{err})
+	if step == StepRestore || step == StepWithdraw {
+		return nil
+	}
+	return &Stop{Why: Interrupted, Err: &JournalError{err}}
 }
 
 // step does one thing on one node and tells of its start and its end. A step that an interrupt cut short is no failure of the node.
@@ -113,7 +153,9 @@ func (r *run) step(ctx context.Context, n *node, step Step, id string, do func(c
 // staging is step for what has more to tell than that it is done.
 func (r *run) staging(ctx context.Context, n *node, step Step, id string, do func(context.Context) (*Staged, error)) error {
 	began := time.Now()
-	r.tell(Event{Kind: StepStarted, Node: n.Name, Step: step, Release: id})
+	if err := r.announce(n, step, id); err != nil {
+		return err
+	}
 	staged, err := do(ctx)
 	switch {
 	case err == nil:

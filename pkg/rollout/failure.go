@@ -64,6 +64,10 @@ const (
 	Declined    Why = "declined"
 	Interrupted Why = "interrupted"
 	OverBudget  Why = "over budget"
+	// Locked: another deployment has nodes of this one.
+	Locked Why = "locked"
+	// Overtaken: somebody else deployed since the run that was to be gone on with.
+	Overtaken Why = "overtaken"
 )
 
 // Stop is the error of a deployment that ended before its last part.

@@ -101,7 +101,7 @@ func (f *fakeFleet) Probe(ctx context.Context, node string) (Facts, error) {
 
 func (f *fakeFleet) Same(a, b string) bool { return a == b }
 
-func (f *fakeFleet) Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error) {
+func (f *fakeFleet) Resolve(ctx context.Context, w Wanted, found map[string]Facts) (Release, error) {
 	if err := f.fail("", "resolve", ""); err != nil {
 		return Release{}, err
 	}
@@ -166,7 +166,14 @@ func (f *fakeFleet) Withdraw(ctx context.Context, node string) (bool, error) {
 	return true, f.do(ctx, node, "withdraw", "", func(facts *Facts) { facts.Current, facts.Confirmed = "", ""; f.restarted[node] = "" })
 }
 
-func (f *fakeFleet) Prune(ctx context.Context, node string) error {
+func (f *fakeFleet) Guard(ctx context.Context, node string) error {
+	return f.fail(node, "guard", "")
+}
+
+func (f *fakeFleet) Settle(ctx context.Context, node string, prune bool) error {
+	if !prune {
+		return nil
+	}
 	return f.do(ctx, node, "prune", "", nil)
 }
 

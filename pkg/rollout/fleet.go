@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/restart"
@@ -15,13 +16,15 @@ type Fleet interface {
 	Probe(ctx context.Context, node string) (Facts, error)
 	// Same tells whether two spellings are one version.
 	Same(a, b string) bool
-	// Resolve decides on the release that version (empty: the newest) stands for, given what was found on the nodes.
-	Resolve(ctx context.Context, version string, found map[string]Facts) (Release, error)
+	// Resolve decides on the release that is wanted, given what was found on the nodes.
+	Resolve(ctx context.Context, w Wanted, found map[string]Facts) (Release, error)
 	// Remembered returns the release of a version that is kept outside of the nodes, for all platforms of found; empty for none.
 	Remembered(version string, found map[string]Facts) string
+	// Guard makes the node this deployment's own, or keeps it so; it fails with a *GuardedError where it is another one's.
+	Guard(ctx context.Context, node string) error
 	// Stage puts a release on a node beside the running one and verifies it. It tells how.
 	Stage(ctx context.Context, node string, s StageTask) (Staged, error)
-	// Switch makes a staged release current: old or new, nothing between.
+	// Switch makes a staged release current: old or new, nothing between. It refuses a node that is guarded no more, and so does Withdraw.
 	Switch(ctx context.Context, node string, s Switch) error
 	// Restart makes the service take up the current release, and sees that it holds.
 	Restart(ctx context.Context, node string) error
@@ -32,8 +35,16 @@ type Fleet interface {
 	Confirm(ctx context.Context, node, id string) error
 	// Withdraw leaves the node without a current release, and stops the service where that can be done.
 	Withdraw(ctx context.Context, node string) (stopped bool, err error)
-	// Prune removes old releases from a node.
-	Prune(ctx context.Context, node string) error
+	// Settle gives the node's guard back, and before that removes old releases if prune.
+	Settle(ctx context.Context, node string, prune bool) error
+}
+
+// Wanted says which release is meant.
+type Wanted struct {
+	// Version is empty for the newest.
+	Version string
+	// Release is the id that it must be; empty for any of the version.
+	Release string
 }
 
 // Facts are what preflight found on a node.
@@ -45,6 +56,8 @@ type Facts struct {
 	Interpreter string
 	// Service is what the service manager says.
 	Service restart.State
+	// Busy is another deployment that has the node at the moment, unless it is known to be dead; nil for none.
+	Busy *lock.Holder
 	// Problems are reasons not to deploy to the node.
 	Problems []Problem
 }

@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"slices"
+
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"golang.org/x/sync/errgroup"
 )
@@ -12,16 +14,18 @@ type node struct {
 	probed bool
 	// from and to are the releases before and after; runs is the one that the node runs now.
 	from, to, runs string
-	// touched is set before the node's running service is first affected.
-	touched bool
+	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that.
+	touched, touchedBefore bool
 	// doubtful: a switch neither succeeded nor was seen to have failed, so that runs may be wrong.
 	doubtful bool
 	// stopped: the service was stopped because it had no release to go back to.
 	stopped bool
-	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take.
-	healthy, restored, left bool
-	failure                 *Failure
-	staged                  *Staged
+	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take. guarded: is this deployment's.
+	healthy, restored, left, guarded bool
+	// skipped is why the node was left out, if it cannot be reached.
+	skipped string
+	failure *Failure
+	staged  *Staged
 	// undo is why the node could not be put back.
 	undo *Failure
 }
@@ -72,7 +76,18 @@ func (r *run) failed() []*node {
 	return r.selected(func(n *node) bool { return n.failure != nil })
 }
 
-func (r *run) overBudget() bool { return len(r.failed()) > r.plan.MaxFailures }
+// failures are the failed nodes that the budget has not paid for in an earlier run.
+func (r *run) failures() int {
+	paid := r.Resume.paid()
+	return len(r.selected(func(n *node) bool { return n.failure != nil && !slices.Contains(paid, n.Name) }))
+}
+
+func (r *run) overBudget() bool { return r.failures() > r.plan.MaxFailures }
+
+// guarded are the nodes whose guard this deployment has.
+func (r *run) guarded() []*node {
+	return r.selected(func(n *node) bool { return n.guarded })
+}
 
 // found returns the facts of all nodes that answered.
 func (r *run) found() map[string]Facts {

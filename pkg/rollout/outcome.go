@@ -71,8 +71,9 @@ type NodeOutcome struct {
 	Stopped bool `json:"stopped,omitempty"`
 	// Healthy: it runs To, and was seen healthy.
 	Healthy bool `json:"healthy,omitempty"`
-	// Left: the deployment had nothing to do there, and does not answer for it.
-	Left bool `json:"left,omitempty"`
+	// Left: the deployment had nothing to do there, and does not answer for it. Skipped is why it could not be reached, if that is the reason.
+	Left    bool   `json:"left,omitempty"`
+	Skipped string `json:"skipped,omitempty"`
 	// Staged is how the release came to the node; nil where it did not.
 	Staged  *Staged  `json:"staged,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
@@ -85,7 +86,7 @@ func (r *run) outcome(err error) Outcome {
 	for _, n := range r.nodes {
 		o.Nodes = append(o.Nodes, NodeOutcome{
 			Node: n.Name, Zone: n.Zone, From: n.from, To: n.to, Known: n.known(), Runs: n.runs,
-			Touched: n.touched, Restored: n.restored, Stopped: n.stopped, Healthy: n.healthy, Left: n.left, Staged: n.staged, Failure: n.failure, Undo: n.undo,
+			Touched: n.touched, Restored: n.restored, Stopped: n.stopped, Healthy: n.healthy, Left: n.left, Skipped: n.skipped, Staged: n.staged, Failure: n.failure, Undo: n.undo,
 		})
 	}
 	o.explain(err)

@@ -16,13 +16,30 @@ func (r *run) preflight() error {
 	if err := r.interrupted(); err != nil {
 		return err
 	}
+	if err := r.guardedElsewhere(); err != nil && !r.DryRun {
+		return err
+	}
+	if r.SkipUnreachable {
+		r.skip()
+	}
 	problems := r.problems()
-	unreachable := r.failed()
-	budget := plan.Make(r.request()).MaxFailures
-	if len(problems) > 0 || len(unreachable) > budget || len(unreachable) == len(r.nodes) {
+	if len(problems) > 0 || r.failures() > r.newPlan().MaxFailures || len(r.found()) == 0 {
 		return r.preflightStop(problems)
 	}
 	return nil
+}
+
+// skip leaves the nodes out that cannot be reached, unless that is all of them.
+func (r *run) skip() {
+	if len(r.found()) == 0 {
+		return
+	}
+	for _, n := range r.failed() {
+		if n.failure.Class == Unreachable {
+			n.skipped, n.left, n.failure = n.failure.Text, true, nil
+			r.tell(Event{Kind: Note, Node: n.Name, Text: "left out: " + n.skipped})
+		}
+	}
 }
 
 // problems are what stops a deployment, whatever its budget. A rollback goes on with them: a full disk may be the very reason for it, and
@@ -83,39 +100,54 @@ func (r *run) preflightStop(problems []NodeProblem) error {
 // makePlan decides what each node shall run and in which order.
 func (r *run) makePlan() error {
 	if err := r.aim(); err != nil {
+		var own *Stop
+		if errors.As(err, &own) {
+			return own
+		}
 		if stop := r.interrupted(); stop != nil {
 			return stop
 		}
 		return &Stop{Why: Preflight, Err: err}
 	}
-	r.plan = plan.Make(r.request())
+	r.plan = r.newPlan()
 	r.tell(Event{Kind: Planned, Plan: &r.plan, Release: r.release.ID, Nodes: len(r.nodes)})
 	return nil
 }
 
 // aim sets the release that each node shall run.
 func (r *run) aim() error {
-	if r.Rollback {
+	switch {
+	case r.Resume != nil:
+		return r.aimAgain()
+	case r.Rollback:
 		return r.aimBack()
 	}
-	resolved, err := r.fleet.Resolve(r.soft, r.Version, r.found())
+	resolved, err := r.fleet.Resolve(r.soft, Wanted{Version: r.Version, Release: r.Release}, r.found())
 	if err != nil {
 		return err
 	}
 	r.release = resolved
 	r.tell(Event{Kind: Resolved, Release: resolved.ID, Resolved: &resolved})
 	for _, n := range r.nodes {
+		if n.left {
+			continue
+		}
 		n.to = resolved.ID
 		n.healthy = n.probed && n.facts.Runs(n.to)
-		if n.from == n.to && n.facts.Confirmed != n.to {
-			// A deployment that ended between switch and health left the node half way: what it ran is the release before, if any.
-			n.from = ""
-			if previous := n.facts.CurrentRecord().Previous; n.facts.Has(previous) {
-				n.from = previous
-			}
-		}
+		n.halfWay()
 	}
 	return nil
+}
+
+// halfWay corrects what a node ran before where a deployment ended between switch and health: that is the release before, if any.
+func (n *node) halfWay() {
+	if n.from != n.to || n.facts.Confirmed == n.to {
+		return
+	}
+	n.from = ""
+	if previous := n.facts.CurrentRecord().Previous; n.facts.Has(previous) {
+		n.from = previous
+	}
 }
 
 // aimBack sets the targets of a rollback; nodes that it does not concern have no step to take.

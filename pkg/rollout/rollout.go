@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/plan"
 )
 
@@ -31,6 +33,15 @@ type Deployment struct {
 	DryRun bool
 	// Parallel bounds how many nodes are worked on at once; 1 or more.
 	Parallel int
+	// SkipUnreachable leaves nodes out that cannot be reached in preflight: they are no targets then.
+	SkipUnreachable bool
+	// Release is the id to take nodes to, whatever the index says of Version now; empty to find out.
+	Release string
+	// Resume is what an earlier run of the same deployment left; nil for a new one.
+	Resume *Resume
+	// By runs the deployment, Asked is what was asked of it: both are for the record.
+	By    lock.Holder
+	Asked Asked
 	// Confirm is asked once the plan is made; nil goes on without asking.
 	Confirm func(plan.Plan) bool
 }
@@ -42,13 +53,16 @@ const (
 	grace  = 4 * time.Second
 )
 
-// Run carries out d on the nodes of fleet and tells sink every event, one at a time. When soft is done nothing new is started and
-// the nodes in flight are brought to a safe end within 4 seconds; when ctx is done everything stops at once.
-func Run(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) Outcome {
+// Run carries out d on the nodes of fleet and tells sink every event, one at a time, once journal, which may be nil, has it. When soft is
+// done nothing new is started and the nodes in flight are brought to a safe end within 4 seconds; when ctx is done everything stops at once.
+// A journal that cannot be written any more is as good as an end of soft.
+func Run(ctx, soft context.Context, d Deployment, fleet Fleet, journal Journal, sink func(Event)) Outcome {
 	r := newRun(ctx, soft, d, fleet, sink)
+	r.journal = journal
 	defer r.end()
-	r.tell(Event{Kind: Started, Text: d.Version, Nodes: len(d.Nodes)})
-	context.AfterFunc(r.soft, func() { r.tell(Event{Kind: Interrupting, Text: context.Cause(r.soft).Error()}) })
+	r.tell(r.first())
+	untold := context.AfterFunc(r.soft, func() { r.tell(Event{Kind: Interrupting, Text: context.Cause(r.soft).Error()}) })
+	defer untold()
 	err := r.deploy()
 	outcome := r.outcome(err)
 	r.tell(Event{Kind: Finished, Outcome: &outcome, Took: outcome.Took})
@@ -69,9 +83,12 @@ type run struct {
 	nodes   []*node
 	byName  map[string]*node
 
-	mu    sync.Mutex // guards what the nodes know of themselves, and the order of events
-	sink  func(Event)
-	ended bool
+	mu      sync.Mutex // guards what the nodes know of themselves, and the order of events
+	journal Journal
+	sink    func(Event)
+	ended   bool
+	// lose ends soft for a reason of the run's own.
+	lose context.CancelCauseFunc
 }
 
 func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Event)) *run {
@@ -83,7 +100,7 @@ func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Even
 	unlink := context.AfterFunc(soft, func() { endBoth(context.Cause(soft)) })
 	flight, endFlight := after(ctx, both, prompt)
 	safe, endSafe := after(ctx, both, grace)
-	r.soft, r.flight, r.safe = both, flight, safe
+	r.soft, r.flight, r.safe, r.lose = both, flight, safe, endBoth
 	r.end = func() {
 		unlink()
 		endFlight()
@@ -128,11 +145,13 @@ func (r *run) deploy() error {
 	if r.Confirm != nil && !r.Confirm(r.plan) {
 		return &Stop{Why: Declined, Err: errors.New("not confirmed")}
 	}
-	if err := r.stage(); err != nil || r.StageOnly {
-		return err
+	end := r.keepGuards()
+	err := r.stage()
+	if err == nil && !r.StageOnly {
+		err = r.activate()
 	}
-	err := r.activate()
-	r.settle()
+	end()
+	r.settle(err)
 	return err
 }
 
@@ -144,17 +163,15 @@ func (r *run) interrupted() error {
 	return &Stop{Why: Interrupted, Err: context.Cause(r.soft)}
 }
 
-// settle removes old releases, also after a failure: what failed is staged all the same, and fills the disk. What cannot be removed is
-// told, and fails nothing.
-func (r *run) settle() {
-	if r.Rollback || r.interrupted() != nil {
-		return
-	}
-	r.each(r.planned(), func(n *node) {
-		if !n.known() {
-			return
-		}
-		if err := r.fleet.Prune(r.soft, n.Name); err != nil && r.interrupted() == nil {
+// settle gives the nodes' guards back and removes old releases, after a failure in the waves too: what failed is staged all the same, and fills
+// the disk. What cannot be done is told, and fails nothing. After an interrupt there is time for the guards alone.
+func (r *run) settle(err error) {
+	var stop *Stop
+	prune := !r.Rollback && !r.StageOnly && !(errors.As(err, &stop) && stop.Why == Staging)
+	there := slices.DeleteFunc(r.guarded(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
+	r.each(there, func(n *node) {
+		prune := prune && n.known() && r.interrupted() == nil
+		if err := r.fleet.Settle(r.safe, n.Name, prune); err != nil && r.interrupted() == nil && n.known() {
 			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
 		}
 	})

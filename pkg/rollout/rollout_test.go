@@ -18,7 +18,7 @@ func play(t *testing.T, f *fakeFleet, change func(*Deployment)) (Outcome, []Even
 	var outcome Outcome
 	var events []Event
 	synctest.Test(t, func(t *testing.T) {
-		outcome = Run(t.Context(), t.Context(), deployment(f, change), f, func(e Event) { events = append(events, e) })
+		outcome = Run(t.Context(), t.Context(), deployment(f, change), f, nil, func(e Event) { events = append(events, e) })
 	})
 	return outcome, events
 }
@@ -242,7 +242,7 @@ func TestInterruptBringsNodesInFlightToASafeEnd(t *testing.T) {
 			soft, interrupt := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Duration(second)*time.Second+time.Second/2, func() { interrupt(errors.New("SIGTERM")) })
 			began := time.Now()
-			outcome := Run(t.Context(), soft, deployment(f, nil), f, func(Event) {})
+			outcome := Run(t.Context(), soft, deployment(f, nil), f, nil, func(Event) {})
 			if late := time.Since(began) - time.Duration(second)*time.Second; late > grace+time.Second {
 				t.Errorf("interrupted after %d s: ended %s later", second, late)
 			}
@@ -274,7 +274,7 @@ func TestTheSecondInterruptStopsAtOnce(t *testing.T) {
 		time.AfterFunc(3500*time.Millisecond, func() { stopSoftly(errors.New("SIGINT")) })
 		time.AfterFunc(4*time.Second, func() { stopAtOnce(errors.New("SIGINT")) })
 		began := time.Now()
-		outcome := Run(hard, soft, deployment(f, nil), f, func(Event) {})
+		outcome := Run(hard, soft, deployment(f, nil), f, nil, func(Event) {})
 		if took := time.Since(began); took > 4100*time.Millisecond {
 			t.Errorf("ended after %s", took)
 		}
@@ -295,7 +295,7 @@ func TestASlowRestartIsCutShortForTheWayBack(t *testing.T) {
 			f.slow = nil // the old release starts at once
 			f.mu.Unlock()
 		})
-		outcome := Run(t.Context(), soft, deployment(f, nil), f, func(Event) {})
+		outcome := Run(t.Context(), soft, deployment(f, nil), f, nil, func(Event) {})
 		if f.runs() != "1.0.0 1.0.0 1.0.0" || outcome.Status != Restored {
 			t.Errorf("%s: the nodes run %s", outcome.Status, f.runs())
 		}

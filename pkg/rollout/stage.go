@@ -3,8 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-
-	"github.com/rollpin/rollpin/pkg/plan"
 )
 
 // stage puts the release on every node that has a step to take, all in parallel, beside what runs there. No user is affected, so every
@@ -21,6 +19,9 @@ func (r *run) stage() error {
 			return
 		}
 		err := r.staging(r.soft, n, StepStage, n.to, func(ctx context.Context) (*Staged, error) {
+			if err := r.guard(ctx, n); err != nil {
+				return nil, err
+			}
 			staged, err := r.fleet.Stage(ctx, n.Name, StageTask{Release: n.to, Nodes: names, Found: found})
 			if err != nil {
 				return nil, err
@@ -33,6 +34,9 @@ func (r *run) stage() error {
 		}
 	})
 	if err := r.interrupted(); err != nil {
+		return err
+	}
+	if err := r.guardedElsewhere(); err != nil {
 		return err
 	}
 	failed := r.failed()
@@ -52,7 +56,7 @@ func (r *run) stage() error {
 
 // replan leaves the failed nodes out, so that the canary is a node that can be judged.
 func (r *run) replan() {
-	r.plan = plan.Make(r.request())
+	r.plan = r.newPlan()
 	r.tell(Event{Kind: Planned, Plan: &r.plan, Release: r.release.ID, Nodes: len(r.nodes), Text: "without the nodes that could not be staged"})
 }
 

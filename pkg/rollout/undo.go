@@ -26,7 +26,15 @@ func (r *run) putBack(n *node) {
 	if n.from == "" {
 		step, way = StepWithdraw, r.withdraw
 	}
-	if err := r.step(r.safe, n, step, n.from, func(ctx context.Context) error { return way(ctx, n) }); err != nil {
+	back := func(ctx context.Context) error {
+		if !n.guarded { // an earlier run of the deployment took it along
+			if err := r.guard(ctx, n); err != nil {
+				return err
+			}
+		}
+		return way(ctx, n)
+	}
+	if err := r.step(r.safe, n, step, n.from, back); err != nil {
 		failure := failureOf(step, err)
 		r.update(n, func(n *node) { n.undo = failure })
 		if failure.Class != Unreachable && !n.known() {

@@ -49,6 +49,11 @@ fi
 if [ -f "$path/.rollpin/changing" ]; then
 	sed -n 1p "$path/.rollpin/changing" | facts changing
 fi
+if [ -f "$path/.rollpin/guard" ]; then
+	facts guard <"$path/.rollpin/guard"
+	guarded=$(stat -c %Y "$path/.rollpin/guard" 2>/dev/null || stat -f %m "$path/.rollpin/guard" 2>/dev/null)
+	fact guardage $(($(date +%s) - ${guarded:-0}))
+fi
 for dir in "$path"/releases/*/; do
 	[ -d "$dir" ] || continue
 	fact release "$(basename "$dir")"

@@ -1,0 +1,148 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/rollpin/rollpin/pkg/plan"
+	"github.com/rollpin/rollpin/pkg/release"
+)
+
+// Resume is what earlier runs of a deployment left: enough to go on with it.
+type Resume struct {
+	// Release is its id, Plan the first one that was made.
+	Release string
+	Plan    plan.Plan
+	// Spent are the nodes that failed: their part of the budget is gone.
+	Spent []string
+	// Nodes is what is known of those that were in a plan.
+	Nodes map[string]Earlier
+}
+
+// Earlier is what earlier runs of a deployment knew of a node.
+type Earlier struct {
+	// From is what it ran before the first of them; empty for nothing.
+	From    string
+	Touched bool
+}
+
+// OvertakenError says that what a run was to go on with is history.
+type OvertakenError struct{ Node, Text string }
+
+// Error says what came after it.
+func (e *OvertakenError) Error() string {
+	return fmt.Sprintf("somebody else deployed since: %s %s", e.Node, e.Text)
+}
+
+func (r *run) first() Event {
+	kind := Started
+	if r.Resume != nil {
+		kind = Resumed
+	}
+	return Event{Kind: kind, Text: r.Version, Nodes: len(r.Nodes), By: &r.By, Asked: &r.Asked}
+}
+
+// aimAgain sets the targets as they were, and for each node what it ran before the first run and whether that is over.
+func (r *run) aimAgain() error {
+	if err := r.overtaken(); err != nil {
+		return err
+	}
+	if err := r.sameRelease(); err != nil {
+		return err
+	}
+	steps := map[string]plan.Step{}
+	for _, step := range r.Resume.Plan.Steps() {
+		steps[step.Node] = step
+	}
+	for _, n := range r.nodes {
+		step, planned := steps[n.Name]
+		switch {
+		case planned:
+			n.to = step.To
+		case n.left:
+			continue
+		case r.Rollback && n.probed:
+			n.left = true
+			continue
+		default:
+			n.to = r.release.ID
+		}
+		n.healthy = n.probed && n.facts.Runs(n.to)
+		earlier, known := r.Resume.Nodes[n.Name]
+		if known {
+			n.from = earlier.From
+		} else {
+			n.halfWay()
+		}
+		n.touched, n.touchedBefore = earlier.Touched, earlier.Touched
+		n.restored = n.touched && n.probed && n.from != n.to && n.facts.Runs(n.from)
+	}
+	return nil
+}
+
+// sameRelease finds the release again that the deployment was for.
+func (r *run) sameRelease() error {
+	r.release = Release{ID: r.Resume.Release, Version: r.Version}
+	if r.Rollback {
+		r.release.Version = release.VersionOf(r.Resume.Release)
+	} else {
+		resolved, err := r.fleet.Resolve(r.soft, Wanted{Version: release.VersionOf(r.Resume.Release), Release: r.Resume.Release}, r.found())
+		if err != nil {
+			return err
+		}
+		r.release = resolved
+	}
+	r.tell(Event{Kind: Resolved, Release: r.release.ID, Resolved: &r.release})
+	return nil
+}
+
+// overtaken finds a node that shows the work of somebody else: a later deployment, or a release that this one has nothing to do with.
+func (r *run) overtaken() error {
+	for _, n := range r.nodes {
+		if !n.probed {
+			continue
+		}
+		if by := n.facts.CurrentRecord().Deployment; by > r.ID {
+			return &Stop{Why: Overtaken, Err: &OvertakenError{n.Name, "runs " + n.facts.Current + " since deployment " + by}}
+		}
+		earlier, known := r.Resume.Nodes[n.Name]
+		if known && n.facts.Current != earlier.From && n.facts.Current != r.toOf(n.Name) {
+			return &Stop{Why: Overtaken, Err: &OvertakenError{n.Name, fmt.Sprintf("runs %s, which is neither what it ran before nor what it was to run", orNothing(n.facts.Current))}}
+		}
+	}
+	return nil
+}
+
+func (r *run) toOf(name string) string {
+	for _, step := range r.Resume.Plan.Steps() {
+		if step.Node == name {
+			return step.To
+		}
+	}
+	return r.Resume.Release
+}
+
+func orNothing(id string) string {
+	if id == "" {
+		return "nothing"
+	}
+	return id
+}
+
+// newPlan plans what is left to do.
+func (r *run) newPlan() plan.Plan {
+	if r.Resume == nil {
+		return plan.Make(r.request())
+	}
+	return plan.Continue(r.Resume.Plan, r.request(), r.Resume.left())
+}
+
+// left is what earlier runs left of the budget. Where more failed than may, the next run begins with none.
+func (r *Resume) left() int { return max(0, r.Plan.MaxFailures-len(r.Spent)) }
+
+// paid are the nodes that may fail again without a cost: earlier runs paid for them within the budget.
+func (r *Resume) paid() []string {
+	if r == nil || len(r.Spent) > r.Plan.MaxFailures {
+		return nil
+	}
+	return r.Spent
+}
