@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/spf13/cobra"
 )
 
@@ -28,7 +31,7 @@ func (s *session) completions(commands []*cobra.Command) {
 	}
 	services := s.completing((*config.File).Services)
 	for _, c := range commands {
-		if c.Name() != "nodes" && c.Flags().Lookup("env") != nil {
+		if c.Name() != "nodes" && c.Flags().Lookup("env") != nil && c.ValidArgsFunction == nil {
 			c.ValidArgsFunction = func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 				if len(args) > 0 {
 					return nil, cobra.ShellCompDirectiveNoFileComp
@@ -39,5 +42,24 @@ func (s *session) completions(commands []*cobra.Command) {
 		for name, complete := range flags {
 			_ = c.RegisterFlagCompletionFunc(name, complete) // fails where a command has no such flag
 		}
+	}
+}
+
+// completingIDs offers the ids of deployments, in the environment if that is given already, and then services.
+func (s *session) completingIDs(environment *string) cobra.CompletionFunc {
+	services := s.completing((*config.File).Services)
+	return func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return services(c, args, word)
+		}
+		all, err := s.deployments(*environment, "")
+		if err != nil || len(args) > 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		offers := []string{"last"}
+		for _, d := range all {
+			offers = append(offers, fmt.Sprintf("%s\t%s on %s", d.ID, report.Clean(d.Title()), report.Clean(d.Environment)))
+		}
+		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 }

@@ -18,6 +18,8 @@ restarts, waits for health, and puts everything back when it goes wrong.
   rollpin rollback api -e production          back to what ran before
   rollpin status api -e production            what every node really runs
   rollpin nodes -e production                 what discovery finds
+  rollpin history api -e production           what was deployed, when, by whom, and how it ended
+  rollpin show last                           the waves, nodes, steps and failures of a deployment
 
 Services stand in rollpin.yaml, in this directory or one above it.
 
@@ -62,7 +64,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "every step on every node")
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
-	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newStatus(s), newNodes(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
+	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newStatus(s), newNodes(s), newHistory(s), newShow(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
 	s.completions(root.Commands())
 	return root
 }

@@ -49,6 +49,7 @@ func TestScript(t *testing.T) {
 			env.Values[worldKey{}] = &world{dir: env.WorkDir}
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
