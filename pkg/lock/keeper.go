@@ -52,7 +52,7 @@ func (k *Keeper) Done() <-chan struct{} { return k.done }
 func (k *Keeper) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if passed := since(k.renewed); k.lost == nil && !k.over && passed >= k.term.Limit {
+	if passed := since(k.renewed); k.lost == nil && passed >= k.term.Limit {
 		k.lose(&LostError{Key: k.key, Where: k.where, Reason: fmt.Sprintf("it was not renewed for %s", passed.Round(time.Second)), Cause: k.failed})
 	}
 	return k.lost
@@ -66,7 +66,7 @@ func (k *Keeper) Lose(why *LostError) {
 }
 
 func (k *Keeper) lose(why *LostError) {
-	if k.lost == nil {
+	if k.lost == nil && !k.over {
 		k.lost = why
 		close(k.done)
 	}
