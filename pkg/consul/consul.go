@@ -1,14 +1,10 @@
-// Package consul reads nodes from Consul's catalog.
+// Package consul reads nodes from Consul's catalog, and keeps locks and the records of deployments in its key-value store.
 package consul
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
-
-	"github.com/hashicorp/consul/api"
 
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
@@ -21,10 +17,8 @@ type Source struct {
 	// Warn, if set, is told what people should know about an answer that is used all the same, such as a stale one.
 	Warn func(text string)
 
-	client   *api.Client
+	agent
 	settings config.Consul
-	address  string
-	hasToken bool
 }
 
 // New returns the source that settings describe. Address, token, TLS, namespace and partition come from CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN
@@ -41,16 +35,11 @@ func New(settings config.Consul) (*Source, error) {
 	if err := check(settings); err != nil {
 		return nil, err
 	}
-	options := api.DefaultConfig()
-	options.Datacenter = settings.Datacenter
-	client, err := api.NewClient(options)
+	asked, err := newAgent(settings.Datacenter, policy(settings.Match), "name an inventory file: --inventory FILE")
 	if err != nil {
-		return nil, fmt.Errorf("setting up the Consul client: %w", err)
+		return nil, err
 	}
-	if strings.Contains(options.Address, "@") {
-		return nil, errors.New("CONSUL_HTTP_ADDR holds a user name: set CONSUL_HTTP_AUTH=USER:PASSWORD instead")
-	}
-	return &Source{client: client, settings: settings, address: options.Address, hasToken: options.Token != ""}, nil
+	return &Source{agent: asked, settings: settings}, nil
 }
 
 func check(settings config.Consul) error {
@@ -61,14 +50,6 @@ func check(settings config.Consul) error {
 		return checkFilter(settings.Filter)
 	}
 	return fmt.Errorf("discovery.consul.match: %q is none of node, service, filter", settings.Match)
-}
-
-// String names the agent that is asked, never the token.
-func (s *Source) String() string {
-	if s.settings.Datacenter != "" {
-		return fmt.Sprintf("Consul at %s (datacenter %s)", s.address, s.settings.Datacenter)
-	}
-	return "Consul at " + s.address
 }
 
 // Nodes returns the nodes that match q, by two requests: the catalog's entries and the critical checks. Where none matches, a third one

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -28,24 +29,24 @@ func (e *Error) Hint() string { return e.hint }
 func (e *Error) Unwrap() error { return e.err }
 
 // policy is the smallest ACL policy that discovery needs: nodes are read in every way, services in one.
-func (l *lookup) policy() string {
+func policy(match string) string {
 	const nodes, services = `node_prefix "" { policy = "read" }`, `service_prefix "" { policy = "read" }`
-	if l.settings.Match == "service" {
+	if match == "service" {
 		return nodes + " " + services
 	}
 	return nodes
 }
 
-// failed explains the error of one request.
-func (l *lookup) failed(doing string, err error) error {
-	if l.ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", l.Source, context.Cause(l.ctx))
+// failed explains the error of one request, which could take as long as limit.
+func (a agent) failed(ctx context.Context, doing string, err error, limit time.Duration) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", a, context.Cause(ctx))
 	}
-	text, hint := l.explain(err)
-	return &Error{text: fmt.Sprintf("%s: %s: %s", l.Source, doing, text), hint: hint, err: err}
+	text, hint := a.explain(err, limit)
+	return &Error{text: fmt.Sprintf("%s: %s: %s", a, doing, text), hint: hint, err: err}
 }
 
-func (l *lookup) explain(err error) (text, hint string) {
+func (a agent) explain(err error, limit time.Duration) (text, hint string) {
 	var status api.StatusError
 	var wrapped *url.Error
 	var dial *net.OpError
@@ -55,11 +56,11 @@ func (l *lookup) explain(err error) (text, hint string) {
 	text = oneLine(err.Error())
 	switch {
 	case errors.As(err, &status):
-		return l.explainStatus(status)
+		return a.explainStatus(status)
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return text, "is a Consul agent running there? Set CONSUL_HTTP_ADDR, or name an inventory file: --inventory FILE"
+		return text, "is a Consul agent running there? Set CONSUL_HTTP_ADDR, or " + a.instead
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", patience),
+		return fmt.Sprintf("no answer within %s", limit),
 			"check CONSUL_HTTP_ADDR; servers without a leader may be silent, too: consul operator raft list-peers"
 	case strings.Contains(text, "HTTP response to HTTPS client"):
 		return text, "this port speaks plain HTTP: set CONSUL_HTTP_SSL=false and CONSUL_HTTP_ADDR=http://HOST:PORT"
@@ -71,33 +72,37 @@ func (l *lookup) explain(err error) (text, hint string) {
 	return text, ""
 }
 
-func (l *lookup) explainStatus(status api.StatusError) (text, hint string) {
-	body := oneLine(status.Body)
-	if len(body) > 300 {
-		body = strings.ToValidUTF8(body[:300], "") + "…"
-	}
+func (a agent) explainStatus(status api.StatusError) (text, hint string) {
+	body := excerpt(status.Body)
 	switch {
 	case status.Code == http.StatusForbidden && strings.Contains(body, "not found"):
 		return "the token is unknown (" + body + ")", "set CONSUL_HTTP_TOKEN to a token of this datacenter"
 	case status.Code == http.StatusForbidden:
-		return "permission denied (" + body + ")", l.tokenHint()
+		return "permission denied (" + body + ")", a.tokenHint()
 	case strings.Contains(body, "HTTP request to an HTTPS server"):
 		return body, "this port speaks TLS: set CONSUL_HTTP_SSL=true"
-	case strings.Contains(body, "boolean expression") && l.settings.Match == "filter":
-		return fmt.Sprintf("the filter is refused: %s", body), "correct discovery.consul.filter: " + l.settings.Filter
 	case strings.Contains(body, "No path to datacenter"):
-		return fmt.Sprintf("datacenter %q is unknown", l.settings.Datacenter), "consul catalog datacenters"
+		return fmt.Sprintf("datacenter %q is unknown", a.datacenter), "consul catalog datacenters"
 	case leaderless(status):
 		return body, "its servers have no leader; see: consul operator raft list-peers"
 	}
 	return fmt.Sprintf("status %d: %s", status.Code, body), ""
 }
 
-func (l *lookup) tokenHint() string {
-	if l.hasToken {
-		return "the token needs: " + l.policy()
+// excerpt makes an answer fit for an error.
+func excerpt(body string) string {
+	body = oneLine(body)
+	if len(body) > 300 {
+		body = strings.ToValidUTF8(body[:300], "") + "…"
 	}
-	return "set CONSUL_HTTP_TOKEN to a token that has: " + l.policy()
+	return body
+}
+
+func (a agent) tokenHint() string {
+	if a.hasToken {
+		return "the token needs: " + a.policy
+	}
+	return "set CONSUL_HTTP_TOKEN to a token that has: " + a.policy
 }
 
 // leaderless tells whether Consul may answer a request that allows stale data. Without a quorum, agents fall silent as often as they say so;

@@ -3,6 +3,7 @@ package consul
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -199,9 +200,19 @@ func read[T any](l *lookup, doing string, ask func(*api.QueryOptions) (T, *api.Q
 	}
 	if err != nil {
 		var none T
-		return none, l.failed(doing, err)
+		return none, l.refused(doing, err)
 	}
 	l.filtered = l.filtered || meta.ResultsFilteredByACLs
 	l.anonymous = l.anonymous || meta.DefaultACLPolicy == "deny" && !l.hasToken
 	return answer, nil
+}
+
+// refused explains the error of a request. What a filter may say, only Consul knows.
+func (l *lookup) refused(doing string, err error) error {
+	var status api.StatusError
+	if l.settings.Match == "filter" && errors.As(err, &status) && strings.Contains(status.Body, "boolean expression") {
+		return &Error{text: fmt.Sprintf("%s: %s: the filter is refused: %s", l.Source, doing, excerpt(status.Body)),
+			hint: "correct discovery.consul.filter: " + l.settings.Filter, err: err}
+	}
+	return l.failed(l.ctx, doing, err, patience)
 }
