@@ -35,8 +35,9 @@ Without rollpin.yaml, flags alone do:
 
 Passwords come from the environment: ROLLPIN_INDEX_PASSWORD (or the token of a registry), ROLLPIN_BECOME_PASSWORD (sudo).`
 
-func newDeploy(s *session) *cobra.Command {
-	r := &rolloutCommand{session: s}
+func newDeploy(s *session) *cobra.Command { return deployCommand(&rolloutCommand{session: s}) }
+
+func deployCommand(r *rolloutCommand) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "deploy SERVICE[==VERSION|@VERSION] -e ENV",
 		Short:   "Take the nodes of a service to a version",

@@ -11,6 +11,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/artifact"
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/remote"
 	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -23,6 +24,7 @@ const (
 	exitUsage     = 2
 	exitUntouched = 3
 	exitMixed     = 4
+	exitLocked    = 5
 )
 
 // usageError is a command line that cannot be carried out.
@@ -80,9 +82,18 @@ func exitStatus(err error) int {
 		return signalStatus(signal)
 	case isUsage(err):
 		return exitUsage
+	case isHeld(err):
+		return exitLocked
 	default:
 		return exitUntouched
 	}
+}
+
+// isHeld tells that another deployment holds the lock, or nodes.
+func isHeld(err error) bool {
+	var held *lock.HeldError
+	var guarded *rollout.GuardedError
+	return errors.As(err, &held) || errors.As(err, &guarded)
 }
 
 func isUsage(err error) bool {
@@ -115,6 +126,9 @@ func outcomeError(ctx context.Context, o rollout.Outcome) error {
 	case rollout.Restored:
 		return endedError{exitRestored}
 	case rollout.Untouched:
+		if isHeld(o.Err) {
+			return endedError{exitLocked}
+		}
 		if isUsage(o.Err) {
 			return endedError{exitUsage}
 		}

@@ -76,7 +76,7 @@ func (r *rolloutCommand) look(c *cobra.Command, service string, read func(*fleet
 		Service: service, Environment: resolved.Environment, Version: r.version, Nodes: targets, Strategy: resolved.Strategy, DryRun: true, Parallel: r.parallel,
 	}, opened, nil, func(rollout.Event) {})
 	if outcome.Status == rollout.Untouched || outcome.Status == rollout.Mixed {
-		if err := r.summarize(c, service, resolved.Environment, outcome); err != nil {
+		if err := r.summarize(c, rollout.Deployment{Service: service, Environment: resolved.Environment}, outcome); err != nil {
 			return err
 		}
 		return outcomeError(r.soft, outcome)

@@ -12,8 +12,10 @@ whichever deployment brought it there; nodes that run another release are left a
 cannot be reached nor one that fails keeps the others from going back, unless the first batch fails as a whole.
 Run twice, it goes back twice.`
 
-func newRollback(s *session) *cobra.Command {
-	r := &rolloutCommand{session: s, rollback: true, yes: true}
+func newRollback(s *session) *cobra.Command { return rollbackCommand(&rolloutCommand{session: s}) }
+
+func rollbackCommand(r *rolloutCommand) *cobra.Command {
+	r.rollback, r.yes = true, true
 	c := &cobra.Command{
 		Use:     "rollback SERVICE -e ENV",
 		Short:   "Take the nodes of a service back to an earlier release",
@@ -23,7 +25,7 @@ func newRollback(s *session) *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return r.run(c, args[0]) },
 	}
 	r.register(c)
-	r.target.set(c.Flags(), "batch", "strategy.batch", "`size` of the waves: 2 or 25%")
+	r.target.set(c.Flags(), "batch", "strategy.rollback.batch", "`size` of the waves: 2 or 25%")
 	c.Flags().StringVar(&r.version, "version", "", "`version` to go back to")
 	return c
 }

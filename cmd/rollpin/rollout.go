@@ -9,6 +9,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/fleet"
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/journal"
 	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -32,14 +33,46 @@ type rolloutCommand struct {
 	parallel int
 	// lock is a file with a lock made earlier.
 	lock string
+	// reason is why it is done, for others to read; wait is how long to wait for the lock.
+	reason string
+	wait   time.Duration
+	// skipUnreachable leaves nodes out that cannot be reached.
+	skipUnreachable bool
+	// converge goes to the release id, whatever the index has now.
+	converge string
+	// earlier is a deployment to go on with; nil for a new one.
+	earlier *journal.Deployment
 }
 
-// register adds the flags that deploy, stage and rollback share.
+// word is the command as the record calls it.
+func (r *rolloutCommand) word() string {
+	switch {
+	case r.earlier != nil:
+		return "resume"
+	case r.rollback:
+		return "rollback"
+	case r.stage:
+		return "stage"
+	case r.converge != "":
+		return "converge"
+	}
+	return "deploy"
+}
+
+// register adds the flags that deploy, stage, rollback and converge share.
 func (r *rolloutCommand) register(c *cobra.Command) {
 	r.target.register(c)
 	r.target.registerService(c)
 	c.Flags().BoolVar(&r.dryRun, "dry-run", false, "preflight and plan only; write nothing")
+	r.registerRun(c)
+}
+
+// registerRun adds the flags that say how a run goes, and not what it does: resume has them, too.
+func (r *rolloutCommand) registerRun(c *cobra.Command) {
 	c.Flags().IntVar(&r.parallel, "parallel", parallel, "`number` of nodes to work on at once, apart from the waves")
+	c.Flags().StringVar(&r.reason, "reason", "", "`text` for whoever waits for the lock or reads the history")
+	c.Flags().DurationVar(&r.wait, "wait", 0, "wait up to this `time` for another deployment of the service to end, such as 10m")
+	c.Flags().BoolVar(&r.skipUnreachable, "skip-unreachable", false, "leave out nodes that cannot be reached; resume or converge takes them along later")
 }
 
 // registerVersion adds the flags that say what is installed.
@@ -62,17 +95,38 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	if r.parallel < 1 {
 		return usageError{fmt.Errorf("--parallel is how many nodes at once, 1 or more, not %d", r.parallel)}
 	}
+	if err := r.checkWait(); err != nil {
+		return err
+	}
 	resolved, err := r.target.resolve(r.session, c, service)
 	if err != nil {
 		return err
 	}
-	targets, err := r.target.targets(r.session, c.Flags(), resolved)
+	targets, err := r.targets(c, resolved)
 	if err != nil {
 		return err
 	}
-	id := deploymentID(time.Now())
+	held, err := r.hold(resolved, r.id())
+	if err != nil {
+		return err
+	}
+	defer held.end()
+	if held.waited {
+		if targets, err = r.targets(c, resolved); err != nil {
+			return err
+		}
+	}
+	return r.runHeld(c, resolved, targets, held)
+}
+
+// runHeld is run with the lock in hand.
+func (r *rolloutCommand) runHeld(c *cobra.Command, t config.Target, targets []inventory.Node, held *held) error {
+	deployment, err := r.deployment(c, t, targets, held)
+	if err != nil {
+		return err
+	}
 	reporter := r.reporter()
-	opened, closeFleet, err := r.openFleet(resolved, targets, id, reporter)
+	opened, closeFleet, err := r.openFleet(t, targets, held, reporter)
 	if err != nil {
 		reporter.Close()
 		return err
@@ -82,16 +136,69 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 		reporter.Close()
 		return err
 	}
-	r.announce(resolved, targets, id)
-	outcome := rollout.Run(r.ctx, r.soft, rollout.Deployment{
-		ID: id, Rollback: r.rollback, Service: service, Environment: resolved.Environment, Version: r.version,
-		Nodes: targets, Strategy: resolved.Strategy, StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, Confirm: r.confirmation(reporter),
-	}, opened, nil, reporter.Event)
+	deployment.Version = r.version
+	deployment.Confirm = r.confirmation(reporter)
+	r.announce(t, targets, deployment.ID)
+	outcome, err := r.rollOut(held, t, deployment, opened, reporter)
 	reporter.Close()
-	if err := r.summarize(c, service, resolved.Environment, outcome); err != nil {
+	if err != nil {
 		return err
 	}
-	return outcomeError(r.soft, outcome)
+	if err := r.summarize(c, deployment, outcome); err != nil {
+		return err
+	}
+	return outcomeError(held.soft, outcome)
+}
+
+// id is the deployment's: a new one, unless an earlier one is gone on with.
+func (r *rolloutCommand) id() string {
+	if r.earlier != nil {
+		return r.earlier.ID
+	}
+	return deploymentID(time.Now())
+}
+
+// targets asks discovery; a deployment that is gone on with keeps those that it had, as far as they are still there.
+func (r *rolloutCommand) targets(c *cobra.Command, t config.Target) ([]inventory.Node, error) {
+	if r.earlier == nil {
+		return r.target.targets(r.session, c.Flags(), t)
+	}
+	found, err := r.nodes(t, t.Service.Role)
+	if err != nil {
+		return nil, err
+	}
+	return r.stillThere(found)
+}
+
+// deployment is the request, but for what comes with an artifact.
+func (r *rolloutCommand) deployment(c *cobra.Command, t config.Target, targets []inventory.Node, held *held) (rollout.Deployment, error) {
+	d := rollout.Deployment{
+		ID: held.by.Deployment, Rollback: r.rollback, Service: t.Service.Name, Environment: t.Environment, Nodes: targets, Strategy: t.Strategy,
+		StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, SkipUnreachable: r.skipUnreachable, Release: r.converge,
+		By: held.by, Asked: r.asked(c, targets),
+	}
+	if r.earlier == nil {
+		return d, nil
+	}
+	resume, err := r.earlier.Resume()
+	d.Resume = &resume
+	return d, err
+}
+
+// rollOut runs the deployment and keeps its record.
+func (r *rolloutCommand) rollOut(held *held, t config.Target, d rollout.Deployment, on *fleet.Fleet, reporter report.Reporter) (rollout.Outcome, error) {
+	if r.dryRun {
+		return rollout.Run(r.ctx, held.soft, d, on, nil, reporter.Event), nil
+	}
+	record, err := r.record(held, t, d.ID)
+	if err != nil {
+		return rollout.Outcome{}, err
+	}
+	outcome := rollout.Run(r.ctx, held.soft, d, on, record, reporter.Event)
+	if err := record.Close(); err != nil {
+		fmt.Fprintln(r.stderr, "warning:", report.Clean(err.Error()))
+	}
+	return outcome, nil
 }
 
 // take gets the artifact in hand, and with it the version, before any node is asked.
@@ -102,8 +209,8 @@ func (r *rolloutCommand) take(f *fleet.Fleet) (err error) {
 	return err
 }
 
-func (r *rolloutCommand) openFleet(t config.Target, nodes []inventory.Node, id string, reporter report.Reporter) (*fleet.Fleet, func(), error) {
-	options := fleet.Options{Deployment: id, Version: r.version, Ahead: r.stage}
+func (r *rolloutCommand) openFleet(t config.Target, nodes []inventory.Node, held *held, reporter report.Reporter) (*fleet.Fleet, func(), error) {
+	options := fleet.Options{Deployment: held.by.Deployment, By: held.by, Domain: held.domain, Version: r.version, Ahead: r.stage}
 	if r.lock != "" {
 		text, err := os.ReadFile(r.lock)
 		if err != nil {
@@ -136,18 +243,11 @@ func (r *rolloutCommand) announce(t config.Target, nodes []inventory.Node, id st
 	if r.quiet || r.output == "json" {
 		return
 	}
-	what := "deploy"
-	switch {
-	case r.rollback:
-		what = "rollback"
-	case r.stage:
-		what = "stage"
-	}
 	count := fmt.Sprintf("%d nodes", len(nodes))
 	if len(nodes) == 1 {
 		count = "1 node"
 	}
-	fmt.Fprintf(r.stderr, "%s %s on %s: %s, %s (%s)\n", what, t.Service.Name, t.Environment, count, t.Strategy.Name, id)
+	fmt.Fprintf(r.stderr, "%s %s on %s: %s, %s (%s)\n", r.word(), t.Service.Name, t.Environment, count, t.Strategy.Name, id)
 }
 
 // confirmation asks before the first node is touched, where there is somebody to ask.
@@ -161,7 +261,7 @@ func (r *rolloutCommand) confirmation(reporter report.Reporter) func(plan.Plan) 
 	}
 }
 
-func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string, o rollout.Outcome) error {
+func (r *rolloutCommand) summarize(c *cobra.Command, d rollout.Deployment, o rollout.Outcome) error {
 	if r.output == "json" {
 		return nil
 	}
@@ -169,8 +269,12 @@ func (r *rolloutCommand) summarize(c *cobra.Command, service, environment string
 	if r.rollback && r.version != "" {
 		flags = " --version " + word(r.version) + flags
 	}
+	id := d.ID
+	if r.dryRun || r.stage {
+		id = ""
+	}
 	return report.Summary{
-		Service: service, Environment: environment, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
+		Service: d.Service, Environment: d.Environment, Deployment: id, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
 		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked", "lock", "artifact"),
 	}.Write(r.stdout)
 }

@@ -192,6 +192,20 @@ func (s *session) cache(c config.Cache) *bundle.Cache {
 // repeat returns the flags that the next command needs to mean the same, " -c FILE --inventory FILE", quoted for a shell.
 func repeat(c *cobra.Command, but ...string) string {
 	var out strings.Builder
+	for _, argument := range given(c, append(but, "reason", "wait")...) {
+		name, value, _ := strings.Cut(argument, "=")
+		if c.Flags().Lookup(strings.TrimPrefix(name, "--")).NoOptDefVal != "" {
+			fmt.Fprintf(&out, " %s=%s", name, word(value))
+			continue
+		}
+		fmt.Fprintf(&out, " %s %s", name, word(value))
+	}
+	return out.String()
+}
+
+// given returns the flags that say what the command does, as --NAME=VALUE.
+func given(c *cobra.Command, but ...string) []string {
+	var out []string
 	c.Flags().Visit(func(flag *pflag.Flag) {
 		once := []string{"env", "version", "parallel", "dry-run", "yes", "output", "quiet", "verbose", "no-color", "timeout"}
 		if slices.Contains(append(once, but...), flag.Name) {
@@ -202,14 +216,10 @@ func repeat(c *cobra.Command, but ...string) string {
 			values = list.GetSlice()
 		}
 		for _, value := range values {
-			if flag.NoOptDefVal != "" {
-				fmt.Fprintf(&out, " --%s=%s", flag.Name, word(value))
-				continue
-			}
-			fmt.Fprintf(&out, " --%s %s", flag.Name, word(value))
+			out = append(out, "--"+flag.Name+"="+value)
 		}
 	})
-	return out.String()
+	return out
 }
 
 // word quotes what a shell would take apart.

@@ -19,7 +19,9 @@ const logShown = 12
 // type next.
 type Summary struct {
 	Service, Environment string
-	Outcome              rollout.Outcome
+	// Deployment is its id; empty where it cannot be gone on with.
+	Deployment string
+	Outcome    rollout.Outcome
 	// Flags are what the user must repeat for the next command to mean the same, " --config FILE"; BackFlags those for a rollback.
 	Flags, BackFlags string
 	// StageOnly: no more than staging was asked for.
@@ -164,14 +166,20 @@ func (s Summary) problems(b *block) {
 
 // failures lists the nodes that failed, nodes with one and the same failure together, and those that could not be put back.
 func (s Summary) failures(b *block) {
-	var failed, stuck []rollout.NodeOutcome
+	var failed, stuck, skipped []rollout.NodeOutcome
 	for _, n := range s.Outcome.Nodes {
+		if n.Skipped != "" {
+			skipped = append(skipped, n)
+		}
 		if n.Failure != nil && len(s.Outcome.Problems) == 0 { // else the problems say it already
 			failed = append(failed, n)
 		}
 		if n.Undo != nil {
 			stuck = append(stuck, n)
 		}
+	}
+	for _, group := range fold(skipped, func(n rollout.NodeOutcome) (string, string) { return n.Node, n.Skipped }) {
+		b.add("%s %s: %s", b.warn("left out"), some(group.nodes), Clean(group.first.Skipped))
 	}
 	for _, group := range fold(failed, func(n rollout.NodeOutcome) (string, string) { return n.Node, key(n.Failure) + fate(n) }) {
 		b.failure(string(group.first.Failure.Class), group.nodes, group.first.Failure)
@@ -239,6 +247,7 @@ func (s Summary) commands() []string {
 	if o.Rollback {
 		again = fmt.Sprintf("rollpin rollback %s -e %s%s%s", s.Service, s.Environment, goal(o), s.Flags)
 	}
+	resume := cmp.Or(s.resume(), again)
 	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
 	// Otherwise it may be the version itself that cannot be had.
 	known := o.Rollback || o.Release.Version != "" || len(o.Problems) > 0 || o.Interrupted != ""
@@ -249,8 +258,14 @@ func (s Summary) commands() []string {
 		lines = append(lines, "to activate it: "+deploy)
 	case o.Status == rollout.DryRun, o.Why == rollout.Declined:
 		lines = append(lines, "to do it:   "+again)
+	case o.Why == rollout.Locked:
+		lines = append(lines, "once it ended: "+again)
+	case o.Why == rollout.Overtaken:
+		lines = append(lines, "to deploy it all the same: "+deploy)
 	case o.Status == rollout.Mixed, o.Interrupted != "" && o.Status != rollout.Succeeded:
-		lines = append(lines, "to go on:   "+again)
+		lines = append(lines, "to go on:   "+resume)
+	case slices.ContainsFunc(o.Nodes, func(n rollout.NodeOutcome) bool { return n.Skipped != "" }):
+		lines = append(lines, "once they are back: "+resume)
 	case o.Status == rollout.Restored, o.Status == rollout.Untouched:
 		lines = append(lines, "once mended: "+again)
 	}
@@ -258,6 +273,14 @@ func (s Summary) commands() []string {
 		lines = append(lines, "to go back: "+back)
 	}
 	return lines
+}
+
+// resume is the command that goes on with the deployment; empty where there is no plan to go on with.
+func (s Summary) resume() string {
+	if s.Deployment == "" || s.Outcome.Plan.Digest == "" {
+		return ""
+	}
+	return "rollpin resume " + s.Deployment
 }
 
 // goal names the version that a rollback without one was on its way to: asked again without it, the nodes that are there would go back further.

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/lock"
+	"github.com/rollpin/rollpin/pkg/report"
+)
+
+// held is the lock of a deployment, and what hangs on it.
+type held struct {
+	lease lock.Lease
+	by    lock.Holder
+	// domain names the lock, for the guards on the nodes.
+	domain string
+	// soft is the session's, and ends as well when the lock is lost.
+	soft context.Context
+	// waited tells that somebody else had it first.
+	waited bool
+	end    func()
+}
+
+// hold takes the lock of the service, after waiting for it as long as --wait says. The caller calls end.
+func (r *rolloutCommand) hold(t config.Target, id string) (*held, error) {
+	h := &held{by: r.holder(r.word(), id, r.reason), soft: r.soft, end: func() {}}
+	if r.dryRun {
+		return h, nil
+	}
+	locks, err := r.locks(t)
+	if err != nil {
+		return nil, err
+	}
+	key := lock.Key{Environment: t.Environment, Service: t.Service.Name}
+	if h.domain, err = locks.Domain(r.soft, key); err != nil {
+		return nil, err
+	}
+	acquire := func(ctx context.Context) (lock.Lease, error) { return locks.Acquire(ctx, key, h.by) }
+	h.lease, err = lock.Wait(r.soft, r.wait, acquire, func(e lock.HeldError) {
+		h.waited = true
+		if r.wait > 0 {
+			fmt.Fprintf(r.stderr, "waiting up to %s for %s\n", r.wait, report.Clean(e.Who()))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.follow(r)
+	return h, nil
+}
+
+// follow ends soft when the lock is lost, and gives the lock back at the end.
+func (h *held) follow(r *rolloutCommand) {
+	soft, cancel := context.WithCancelCause(r.soft)
+	h.soft = soft
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		select {
+		case <-h.lease.Done():
+			cancel(h.lease.Err())
+		case <-soft.Done():
+		}
+	}()
+	h.end = func() {
+		cancel(nil)
+		<-followed
+		if h.lease.Err() != nil {
+			return // it is somebody else's
+		}
+		if err := h.lease.Release(r.ctx); err != nil {
+			fmt.Fprintln(r.stderr, "warning:", report.Clean(err.Error()))
+		}
+	}
+}
+
+// checkWait bounds --wait to what a person may mean.
+func (r *rolloutCommand) checkWait() error {
+	if r.wait < 0 || r.wait > 24*time.Hour {
+		return usageError{fmt.Errorf("--wait is a time up to 24h, such as 10m, not %s", r.wait)}
+	}
+	return nil
+}
