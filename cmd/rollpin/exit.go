@@ -11,6 +11,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/artifact"
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/remote"
 	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -23,6 +24,7 @@ const (
 	exitUsage     = 2
 	exitUntouched = 3
 	exitMixed     = 4
+	exitLocked    = 5
 )
 
 // usageError is a command line that cannot be carried out.
@@ -71,6 +73,7 @@ func signalName(s os.Signal) string {
 func exitStatus(err error) int {
 	var ended endedError
 	var signal signalError
+	var held *lock.HeldError
 	switch {
 	case err == nil:
 		return exitDone
@@ -80,6 +83,8 @@ func exitStatus(err error) int {
 		return signalStatus(signal)
 	case isUsage(err):
 		return exitUsage
+	case errors.As(err, &held):
+		return exitLocked
 	default:
 		return exitUntouched
 	}

@@ -27,6 +27,7 @@ Exit status:
   2    usage or configuration error; nothing was touched
   3    preflight or staging failed; no running service was touched
   4    the fleet is mixed: stopped, halted by choice, or not wholly rolled back
+  5    another deployment holds the lock
   130  interrupted by SIGINT; 143 by SIGTERM: the last block says whether the fleet is mixed`
 
 func newRoot(s *session) *cobra.Command {
@@ -62,7 +63,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "every step on every node")
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
-	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newStatus(s), newNodes(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
+	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newStatus(s), newNodes(s), newDiff(s), newLock(s), newUnlock(s), newCache(s), newVersion(s))
 	s.completions(root.Commands())
 	return root
 }
