@@ -3,25 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/rollpin/rollpin/pkg/journal"
 	"github.com/rollpin/rollpin/pkg/report"
 )
-
-// stateDir is where rollpin keeps what must outlive it: $XDG_STATE_HOME/rollpin, by default ~/.local/state/rollpin. A path that is not
-// absolute is passed over, as the XDG base directory specification says.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "rollpin"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", hinted{fmt.Errorf("finding a place for journals: %w", err), "export XDG_STATE_HOME=DIRECTORY"}
-	}
-	return filepath.Join(home, ".local", "state", "rollpin"), nil
-}
 
 // journalDir is where the journals of this machine are.
 func journalDir() (string, error) {

@@ -65,7 +65,8 @@ func newRoot(s *session) *cobra.Command {
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "every step on every node")
 	flags.DurationVar(&s.timeout, "timeout", 0, "bring everything to a safe end after this `time`, such as 30m")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours (also by NO_COLOR)")
-	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newResume(s), newConverge(s), newStatus(s), newNodes(s), newHistory(s), newShow(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
+	root.AddCommand(newDeploy(s), newStage(s), newRollback(s), newResume(s), newConverge(s), newUnlock(s))
+	root.AddCommand(newStatus(s), newNodes(s), newHistory(s), newShow(s), newDiff(s), newLock(s), newCache(s), newVersion(s))
 	s.completions(root.Commands())
 	return root
 }

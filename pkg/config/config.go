@@ -10,7 +10,9 @@ type Target struct {
 	Strategy    Strategy
 	Discovery   Discovery
 	SSH         SSH
-	Cache       Cache
+	// Lock is where the locks of deployments are: consul (the default where nodes come from Consul) or file (on this machine).
+	Lock  string
+	Cache Cache
 }
 
 // Cache says how releases are kept on this machine.

@@ -10,11 +10,23 @@ import (
 type document struct {
 	Discovery  Discovery
 	SSH        SSH
+	Lock       string
 	Services   map[string]deployed
 	Strategies map[string]Strategy
 	Cache      Cache
 	// environments are read one by one, each laid over the rest.
 	environments map[string]environment
+}
+
+// lock is where locks are: in Consul, if nodes come from there.
+func (d document) lock() string {
+	switch {
+	case d.Lock != "":
+		return d.Lock
+	case d.Discovery.File != "" || len(d.Discovery.Exec) > 0:
+		return "file"
+	}
+	return "consul"
 }
 
 // deployed is a service with the strategy that it names.
@@ -31,6 +43,7 @@ func documentKeys() kind[document] {
 	return object("document",
 		key("discovery", discoveryKeys(), func(d *document) *Discovery { return &d.Discovery }),
 		key("ssh", sshKeys(), func(d *document) *SSH { return &d.SSH }),
+		key("lock", lockPlace(), func(d *document) *string { return &d.Lock }),
 		key("services", named(serviceName(), serviceKeys(), defaultService()), func(d *document) *map[string]deployed { return &d.Services }),
 		key("strategies", named(word("a strategy's name"), strategyKeys(), defaultStrategy()), func(d *document) *map[string]Strategy { return &d.Strategies }),
 		key("cache", cacheKeys(), func(d *document) *Cache { return &d.Cache }),
@@ -41,11 +54,14 @@ func documentKeys() kind[document] {
 func serviceName() kind[string]     { return word("a service's name") }
 func environmentName() kind[string] { return word("an environment's name") }
 
+func lockPlace() kind[string] { return enum("consul", "file") }
+
 // environmentKeys reads nothing: what stands below is read once it lies over the document.
 func environmentKeys() kind[environment] {
 	return object("environment",
 		overlaid("discovery", discoveryKeys().shape),
 		overlaid("ssh", sshKeys().shape),
+		overlaid("lock", lockPlace().shape),
 		overlaid("services", named(serviceName(), serviceKeys(), defaultService()).shape),
 	)
 }

@@ -42,7 +42,7 @@ func (f *File) Resolve(request Request) (Target, error) {
 	root = r.keys.shape.overlay(root, flagTree(request))
 	root = withOnly(root, request.Service)
 	d := r.document(root)
-	target := Target{Environment: request.Environment, Discovery: d.Discovery, SSH: d.SSH, Cache: d.Cache}
+	target := Target{Environment: request.Environment, Discovery: d.Discovery, SSH: d.SSH, Lock: d.lock(), Cache: d.Cache}
 	if request.Service != "" {
 		target.Service, target.Strategy = d.Services[request.Service].Service, d.Services[request.Service].Strategy
 		target.Service.Name = request.Service

@@ -41,7 +41,7 @@ var mainJob = []Flag{
 
 func TestDefaults(t *testing.T) {
 	want := Target{
-		Environment: "production", Cache: Cache{Size: 2 << 30},
+		Environment: "production", Lock: "consul", Cache: Cache{Size: 2 << 30},
 		Service: Service{
 			Name: "api", Role: "api", Package: "api", Manager: "pip", Python: "python3", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Layout: "releases", Install: "once", Share: "copy",
 			Restart:  Restart{Kind: "systemd", Name: "api.service", Action: "restart"},
@@ -57,6 +57,26 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// The lock goes where the nodes come from, unless the file says otherwise.
+func TestLock(t *testing.T) {
+	inventory := Flag{"--inventory", "discovery.file", "nodes.yaml"}
+	for _, c := range []struct {
+		text  string
+		flags []Flag
+		want  string
+	}{
+		{minimal, nil, "consul"},
+		{minimal, []Flag{inventory}, "file"},
+		{"discovery: {exec: [./nodes.py]}\n" + minimal, nil, "file"},
+		{"lock: consul\n" + minimal, []Flag{inventory}, "consul"},
+		{"lock: file\n" + minimal, nil, "file"},
+	} {
+		if got := mustResolve(t, mustParse(t, c.text), "production", c.flags...).Lock; got != c.want {
+			t.Errorf("%s%v: got %s", c.text, c.flags, got)
+		}
+	}
+}
+
 func TestEveryKeyReachesItsField(t *testing.T) {
 	f, err := parse("reference.yaml", "/conf", "/home/me", []byte(Reference))
 	if err != nil {
@@ -64,7 +84,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	}
 	got := mustResolve(t, f, "nowhere")
 	want := Target{
-		Environment: "nowhere", Cache: Cache{Size: 2 << 30},
+		Environment: "nowhere", Lock: "consul", Cache: Cache{Size: 2 << 30},
 		Service: Service{
 			Name: "api", Role: "api", Package: "acme-api", Manager: "pip", Index: "https://pypi.internal/simple",
 			IndexAuth: IndexAuth{User: "deploy", PasswordEnv: "PYPI_PASSWORD"}, Python: "python3.12", Path: "/srv/api", Keep: 5, MinFree: 256 << 20, Layout: "releases", Install: "once", Share: "copy",
@@ -109,6 +129,9 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	}
 	if c := mustResolve(t, f, "us").Discovery.Consul; c.Match != "filter" || c.Filter == "" {
 		t.Errorf("discovery of us: %+v", c)
+	}
+	if staging, lab := mustResolve(t, f, "staging").Lock, mustResolve(t, f, "lab").Lock; staging != "file" || lab != "consul" {
+		t.Errorf("locks of staging and lab: %s, %s", staging, lab)
 	}
 	for name, want := range map[string]Restart{
 		"web": {"pm2", "web", "reload"}, "worker": {"supervisor", "worker", "restart"}, "beat": {"runit", "beat", "restart"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -135,9 +136,10 @@ func register(t *testing.T, address string, registrations ...api.CatalogRegistra
 	}
 }
 
-// fake answers the few requests that discovery makes as Consul does, but for filters, which it takes down and ignores.
+// fake answers the few requests that rollpin makes as Consul does, but for filters, which it takes down and ignores.
 type fake struct {
 	acls bool
+	store
 	// leaderless makes it answer stale requests alone, and others with this; silent makes it not answer them at all.
 	leaderless string
 	silent     bool
@@ -154,8 +156,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, stale := r.URL.Query()["stale"]
 	f.mu.Lock()
 	f.asked = append(f.asked, r.URL)
+	silent := f.silent
 	f.mu.Unlock()
-	if f.silent && !stale {
+	if silent && !stale {
+		io.Copy(io.Discard, r.Body) // before its end, the server does not notice that the client has gone
 		<-r.Context().Done()
 		return
 	}
@@ -175,6 +179,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, f.leaderless, http.StatusInternalServerError)
 	case f.acls && token != "" && token != managementToken:
 		http.Error(w, "ACL not found", http.StatusForbidden)
+	case strings.HasPrefix(r.URL.Path, "/v1/session/") || strings.HasPrefix(r.URL.Path, "/v1/kv/") || r.URL.Path == "/v1/txn":
+		f.store.serve(w, r)
 	default:
 		json.NewEncoder(w).Encode(f.answer(r, f.acls && token == ""))
 	}

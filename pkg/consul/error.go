@@ -78,7 +78,7 @@ func (a agent) explainStatus(status api.StatusError) (text, hint string) {
 	case status.Code == http.StatusForbidden && strings.Contains(body, "not found"):
 		return "the token is unknown (" + body + ")", "set CONSUL_HTTP_TOKEN to a token of this datacenter"
 	case status.Code == http.StatusForbidden:
-		return "permission denied (" + body + ")", a.tokenHint()
+		return "permission denied (" + body + ")", a.tokenHint() + "; or " + a.instead
 	case strings.Contains(body, "HTTP request to an HTTPS server"):
 		return body, "this port speaks TLS: set CONSUL_HTTP_SSL=true"
 	case strings.Contains(body, "No path to datacenter"):

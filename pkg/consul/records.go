@@ -93,15 +93,20 @@ func (l *Lease) prune(ctx context.Context, own string) {
 	}
 }
 
-// write transacts, and tries again while Consul is not to be had.
+// write transacts, and tries again while Consul is not to be had: for as long as a lock lasts without it.
 func (l *Lease) write(ctx context.Context, doing string, operations ...*api.KVTxnOp) error {
-	deadline := time.Now().Add(term().Limit)
+	deadline := time.Now().Add(2 * sessionTTL)
 	for {
 		if err := l.Err(); err != nil {
 			return err
 		}
 		err := l.transact(ctx, doing, operations)
-		if err == nil || ctx.Err() != nil || !temporary(err) || time.Now().After(deadline) {
+		switch {
+		case err == nil || ctx.Err() != nil || !temporary(err):
+			return err
+		case l.Err() != nil:
+			return l.Err()
+		case time.Now().After(deadline):
 			return err
 		}
 		select {
