@@ -23,6 +23,8 @@ type History struct {
 	Deployments []journal.Deployment
 	// LastGood is the id of the deployment whose release is the last known good one; empty for none.
 	LastGood string
+	// More is how many are left out.
+	More int
 }
 
 // Histories groups deployments, which are the newest first, by service. At most limit of each are shown, and the last known good one; 0 shows all.
@@ -53,6 +55,7 @@ func (h *History) cut(limit int) {
 		at++
 		return at > limit && d.ID != h.LastGood
 	})
+	h.More = at - len(h.Deployments)
 }
 
 // Record is one deployment in the history, as JSON shows it.
@@ -111,6 +114,9 @@ func WriteHistory(w io.Writer, histories []History, color bool) error {
 		for _, d := range h.Deployments {
 			h.write(&b, d)
 		}
+		if h.More > 0 {
+			b.add("  %s", b.dim(fmt.Sprintf("%d more: --limit 0 lists all", h.More)))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -118,7 +124,7 @@ func WriteHistory(w io.Writer, histories []History, color bool) error {
 
 func (h History) write(b *block, d journal.Deployment) {
 	what := Clean(cmp.Or(d.Asked.Command, "deployment") + " " + versionOf(d))
-	b.add("  %s  %-26s  %s%s", d.ID, what, ended(d, b.style), b.dim(" ("+seconds(d.Took())+")"))
+	b.add("  %s  %-20s  %s%s", d.ID, what, ended(d, b.style), b.dim(" ("+seconds(d.Took())+")"))
 	b.add("    %s", b.dim(d.Began.UTC().Format(clock)+who(holder(d))))
 	if d.ID == h.LastGood {
 		b.add("    %s", b.good("last known good: "+Clean(d.Release.ID)))

@@ -58,7 +58,7 @@ func (s shown) runs() {
 		s.add("  %d  %s%s", i+1, r.Began.UTC().Format(clock), who(r.By))
 		switch {
 		case r.Ended.IsZero():
-			s.add("     %s, last heard of at %s", s.warn("it did not come to its end, or still runs"), r.Updated.UTC().Format(clock))
+			s.add("     %s, last heard of at %s", s.warn("no end is known"), r.Updated.UTC().Format(clock))
 		case r.Interrupted != "":
 			s.add("     %s after %s, %s", r.Status, seconds(r.Ended.Sub(r.Began)), s.warn(Clean(r.Interrupted)))
 		default:
@@ -90,7 +90,7 @@ func (s shown) ofRun(run int) string {
 	if len(s.Deployment.Runs) < 2 {
 		return ""
 	}
-	return fmt.Sprintf("run %d, ", run)
+	return fmt.Sprintf("run %d: ", run)
 }
 
 // span is how long something took, or that it was not seen to end.
