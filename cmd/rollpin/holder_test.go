@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"testing"
+	"time"
+)
 
 func TestCIJob(t *testing.T) {
 	for want, env := range map[string]map[string]string{
@@ -25,5 +29,14 @@ func TestPerson(t *testing.T) {
 		if got := person(name, env); got != want {
 			t.Errorf("%q: got %q", name, got)
 		}
+	}
+}
+
+func TestHolder(t *testing.T) {
+	t.Setenv("BUILD_URL", "https://jenkins/job/api/42/")
+	got := new(session).holder("deploy", "d1", "the hotfix")
+	if got.Deployment != "d1" || got.Command != "deploy" || got.Reason != "the hotfix" || got.PID != os.Getpid() || got.CI != "https://jenkins/job/api/42/" ||
+		got.User == "" || got.Host == "" || time.Since(got.Since) > time.Minute {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -51,8 +51,8 @@ func onAgents(t *testing.T, acls bool, test func(t *testing.T, address string)) 
 	})
 }
 
-// startAgent starts a real agent on free ports of loopback; the test ends it.
-func startAgent(t *testing.T, acls bool) string {
+// startAgent starts a real agent on free ports of loopback, with more arguments if need be; the test ends it.
+func startAgent(t *testing.T, acls bool, more ...string) string {
 	t.Helper()
 	binary := os.Getenv("ROLLPIN_TEST_CONSUL")
 	if binary == "" {
@@ -64,6 +64,7 @@ func startAgent(t *testing.T, acls bool) string {
 	ports := freePorts(t, 4)
 	arguments := []string{"agent", "-dev", "-node", "server", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-dns-port=-1", "-grpc-port=-1",
 		"-grpc-tls-port=-1", "-http-port", ports[0], "-server-port", ports[1], "-serf-lan-port", ports[2], "-serf-wan-port", ports[3]}
+	arguments = append(arguments, more...)
 	if acls {
 		path := filepath.Join(t.TempDir(), "acl.hcl")
 		text := fmt.Sprintf("acl { enabled = true default_policy = \"deny\" tokens { initial_management = %q } }", managementToken)

@@ -249,6 +249,27 @@ func TestLockOfTheDead(t *testing.T) {
 	expectLost(t, lease.Save(t.Context(), "d1", []byte("{}")), "")
 }
 
+// Locks may be in another datacenter than the agent's, where the agent's node is unknown.
+func TestLockElsewhere(t *testing.T) {
+	t.Parallel()
+	wan := freePorts(t, 1)[0]
+	there := startAgent(t, false, "-datacenter", "eu", "-serf-wan-port", wan)
+	here := startAgent(t, false, "-retry-join-wan", "127.0.0.1:"+wan, "-node", "elsewhere")
+	client, err := api.NewClient(&api.Config{Address: here, Datacenter: "eu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if _, _, err := client.Catalog().Nodes(nil); err == nil {
+			break
+		}
+	}
+	acquire(t, &Locks{agent{client: client, address: here, datacenter: "eu"}}, "d1")
+	if held, err := locksAt(t, there).Holder(t.Context(), apiKey); err != nil || held == nil || held.Holder.Deployment != "d1" {
+		t.Errorf("got %v, %v", held, err)
+	}
+}
+
 func TestLockACLs(t *testing.T) {
 	address := startAgent(t, true)
 	client := newClient(t, address)

@@ -130,20 +130,19 @@ func (l *Lease) transact(ctx context.Context, doing string, operations []*api.KV
 		_, response, _, err := l.locks.client.Txn().Txn(transaction, new(api.QueryOptions).WithContext(ctx))
 		return response, err
 	})
-	if err != nil {
+	if err != nil || len(response.Errors) == 0 {
 		return err
 	}
-	for _, failed := range response.Errors {
-		if denied := strings.Contains(failed.What, "Permission denied"); !denied && failed.OpIndex == 0 {
-			lost := l.lost("somebody broke it, or Consul dropped its session (" + excerpt(failed.What) + ")")
-			l.keeper.Lose(lost)
-			return lost
-		} else if denied {
-			return l.locks.failed(ctx, doing, api.StatusError{Code: http.StatusForbidden, Body: failed.What}, 0)
-		}
-		return &Error{text: fmt.Sprintf("%s: %s: %s", l.locks, doing, excerpt(failed.What))}
+	failed := response.Errors[0]
+	switch {
+	case strings.Contains(failed.What, "Permission denied"):
+		return l.locks.failed(ctx, doing, api.StatusError{Code: http.StatusForbidden, Body: failed.What}, 0)
+	case failed.OpIndex == 0:
+		lost := l.lost("somebody broke it, or Consul dropped its session (" + excerpt(failed.What) + ")")
+		l.keeper.Lose(lost)
+		return lost
 	}
-	return nil
+	return &Error{text: fmt.Sprintf("%s: %s: %s", l.locks, doing, excerpt(failed.What))}
 }
 
 // temporary tells whether a request may well succeed a little later.

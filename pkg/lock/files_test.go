@@ -1,8 +1,11 @@
 package lock
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,4 +109,42 @@ func TestPath(t *testing.T) {
 			t.Errorf("%q: got %s", key, got)
 		}
 	}
+}
+
+// A lock is free as soon as its process is gone, and the file still names the dead until then.
+func TestLockDiesWithItsProcess(t *testing.T) {
+	const variable = "ROLLPIN_TEST_LOCKS"
+	if dir := os.Getenv(variable); dir != "" {
+		if _, err := (Files{Dir: dir}).Acquire(t.Context(), api, ann); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("locked")
+		time.Sleep(time.Minute)
+		return
+	}
+	files := Files{Dir: t.TempDir()}
+	child := exec.Command(os.Args[0], "-test.run=^TestLockDiesWithItsProcess$")
+	child.Env = append(os.Environ(), variable+"="+files.Dir)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "locked\n" {
+		t.Errorf("got %q, %v", line, err)
+	}
+	_, err = files.Acquire(t.Context(), api, Holder{User: "bob"})
+	var held *HeldError
+	if !errors.As(err, &held) || held.Holder.User != "ann" {
+		t.Errorf("got %v", err)
+	}
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	lease, err := files.Acquire(t.Context(), api, Holder{User: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lease.Release(t.Context())
 }

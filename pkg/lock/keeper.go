@@ -29,7 +29,7 @@ type Keeper struct {
 
 	mu sync.Mutex
 	// renewed is when the last renewal that succeeded began.
-	renewed time.Time
+	renewed moment
 	// failed is the last renewal's error, nil after a success; lost is why the lock is lost.
 	failed, lost error
 	// over says that nobody is interested any more.
@@ -40,7 +40,7 @@ type Keeper struct {
 // tried again. The caller calls Stop.
 func Keep(key Key, where string, term Term, granted time.Time, renew func(context.Context) error) *Keeper {
 	ctx, stop := context.WithCancel(context.Background())
-	k := &Keeper{key: key, where: where, term: term, renew: renew, stop: stop, stopped: make(chan struct{}), done: make(chan struct{}), renewed: granted}
+	k := &Keeper{key: key, where: where, term: term, renew: renew, stop: stop, stopped: make(chan struct{}), done: make(chan struct{}), renewed: at(granted)}
 	go k.run(ctx)
 	return k
 }
@@ -52,7 +52,7 @@ func (k *Keeper) Done() <-chan struct{} { return k.done }
 func (k *Keeper) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if passed := since(k.renewed); k.lost == nil && passed >= k.term.Limit {
+	if passed := k.renewed.passed(); k.lost == nil && passed >= k.term.Limit {
 		k.lose(&LostError{Key: k.key, Where: k.where, Reason: fmt.Sprintf("it was not renewed for %s", passed.Round(time.Second)), Cause: k.failed})
 	}
 	return k.lost
@@ -119,7 +119,7 @@ func (k *Keeper) try(ctx context.Context) {
 	case err != nil:
 		k.failed = err
 	default:
-		k.renewed, k.failed = began, nil
+		k.renewed, k.failed = at(began), nil
 	}
 }
 
@@ -127,12 +127,16 @@ func (k *Keeper) try(ctx context.Context) {
 func (k *Keeper) left() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.term.Limit - since(k.renewed)
+	return k.term.Limit - k.renewed.passed()
 }
 
-// since is the time that passed since t, by the steady clock or by the calendar's, whichever says more: the steady one stands still while a
-// machine sleeps, and locks run out meanwhile.
-func since(t time.Time) time.Duration {
-	now := time.Now()
-	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+// moment is a time by two clocks: the steady one, which nobody sets but which stands still while a machine sleeps, and the calendar's.
+type moment struct{ steady, calendar time.Time }
+
+func at(t time.Time) moment { return moment{t, t.Round(0)} }
+
+// passed is the time since m by the clock that says more: locks run out while the machine of their holder sleeps.
+func (m moment) passed() time.Duration {
+	now := at(time.Now())
+	return max(now.steady.Sub(m.steady), now.calendar.Sub(m.calendar))
 }
