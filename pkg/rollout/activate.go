@@ -62,6 +62,10 @@ func (r *run) activateNode(n *node) {
 		r.update(n, func(n *node) { n.healthy, n.runs = true, n.to })
 		return
 	}
+	var guarded *GuardedError
+	if errors.As(err, &guarded) { // as after a lost lock: whoever took this node may take the next
+		r.lose(guarded)
+	}
 	interrupted := isInterrupt(err)
 	if !interrupted {
 		r.update(n, func(n *node) { n.failure = failureOf(StepHealth, err) })

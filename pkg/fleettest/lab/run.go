@@ -50,7 +50,8 @@ services:
 func (l *Lab) Site(t *testing.T, config string, nodes []*Node) *Site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &Site{Dir: dir, lab: l, Env: []string{"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "CONSUL_HTTP_ADDR=" + l.Consul, "CONSUL_HTTP_TOKEN=" + l.Tokens["deployer"]}}
+	s := &Site{Dir: dir, lab: l, Env: []string{"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "XDG_STATE_HOME=" + filepath.Join(dir, "state"),
+		"CONSUL_HTTP_ADDR=" + l.Consul, "CONSUL_HTTP_TOKEN=" + l.Tokens["deployer"]}}
 	fill := strings.NewReplacer("$INDEX", l.Index, "$PRIVATE_INDEX", l.PrivateIndex, "$REGISTRY", l.Registry,
 		"$SSH_CONFIG", l.SSHConfig, "$KEY", l.Key, "$KNOWN_HOSTS", l.KnownHosts)
 	write(t, s.Dir, "rollpin.yaml", fill.Replace(config))
