@@ -45,9 +45,16 @@ func (l *Lease) Save(ctx context.Context, id string, value []byte) error {
 	return nil
 }
 
-// Records returns the records of a service's deployments by id. Where Consul has no leader, they are as one of its servers knows them.
+// Records returns the records of deployments by id; of all services, or all environments, where these are empty. Where Consul has no leader,
+// they are as one of its servers knows them.
 func (l *Locks) Records(ctx context.Context, environment, service string) (map[string][]byte, error) {
 	prefix := recordsPath(lock.Key{Environment: environment, Service: service})
+	if service == "" {
+		prefix = "rollpin/" + lock.Key{Environment: environment}.Path()
+	}
+	if environment == "" {
+		prefix = "rollpin/"
+	}
 	pairs, err := ask(ctx, l.agent, "reading the records of deployments", patience+stalePatience, func(ctx context.Context) (api.KVPairs, error) {
 		strict, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -62,7 +69,11 @@ func (l *Locks) Records(ctx context.Context, environment, service string) (map[s
 	}
 	records := map[string][]byte{}
 	for _, pair := range pairs {
-		if id, err := url.PathUnescape(strings.TrimPrefix(pair.Key, prefix)); err == nil {
+		path := strings.Split(pair.Key, "/") // rollpin, environment, service, deployments, id
+		if len(path) != 5 || path[3] != "deployments" || service != "" && path[2] != url.PathEscape(service) {
+			continue
+		}
+		if id, err := url.PathUnescape(path[4]); err == nil {
 			records[id] = pair.Value
 		}
 	}
