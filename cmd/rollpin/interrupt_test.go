@@ -57,7 +57,7 @@ func (s started) rollpin(t *testing.T, each func(line string, p *os.Process), ar
 	t.Helper()
 	cmd := exec.Command("rollpin", args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(s.dir, "cache"))
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(s.dir, "cache"), "XDG_STATE_HOME="+filepath.Join(s.dir, "state"))
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	progress, err := cmd.StderrPipe()
