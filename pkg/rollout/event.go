@@ -147,19 +147,25 @@ func (r *run) announce(n *node, step Step, id string) error {
 
 // step does one thing on one node and tells of its start and its end. A step that an interrupt cut short is no failure of the node.
 func (r *run) step(ctx context.Context, n *node, step Step, id string, do func(context.Context) error) error {
-	return r.staging(ctx, n, step, id, func(ctx context.Context) (*Staged, error) { return nil, do(ctx) })
+	return r.stepTelling(ctx, n, step, id, func(ctx context.Context) (learned, error) { return learned{release: id}, do(ctx) })
 }
 
-// staging is step for what has more to tell than that it is done.
-func (r *run) staging(ctx context.Context, n *node, step Step, id string, do func(context.Context) (*Staged, error)) error {
+// learned is what the end of a step tells: the release that it is about, and how it came.
+type learned struct {
+	release string
+	staged  *Staged
+}
+
+// stepTelling is step for what has more to tell than that it is done.
+func (r *run) stepTelling(ctx context.Context, n *node, step Step, id string, do func(context.Context) (learned, error)) error {
 	began := time.Now()
 	if err := r.announce(n, step, id); err != nil {
 		return err
 	}
-	staged, err := do(ctx)
+	learned, err := do(ctx)
 	switch {
 	case err == nil:
-		r.tell(Event{Kind: StepFinished, Node: n.Name, Step: step, Release: id, Took: time.Since(began), Staged: staged})
+		r.tell(Event{Kind: StepFinished, Node: n.Name, Step: step, Release: learned.release, Took: time.Since(began), Staged: learned.staged})
 		return nil
 	case ctx.Err() != nil:
 		return &Stop{Why: Interrupted, Err: context.Cause(ctx)}

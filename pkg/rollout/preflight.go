@@ -69,9 +69,9 @@ func (r *run) probe(n *node) {
 		return
 	}
 	var facts Facts
-	err := r.step(r.soft, n, StepProbe, "", func(ctx context.Context) (err error) {
+	err := r.stepTelling(r.soft, n, StepProbe, "", func(ctx context.Context) (_ learned, err error) {
 		facts, err = r.fleet.Probe(ctx, n.Name)
-		return err
+		return learned{release: facts.Current}, err
 	})
 	if isInterrupt(err) {
 		return

@@ -18,16 +18,16 @@ func (r *run) stage() error {
 		if r.interrupted() != nil {
 			return
 		}
-		err := r.staging(r.soft, n, StepStage, n.to, func(ctx context.Context) (*Staged, error) {
+		err := r.stepTelling(r.soft, n, StepStage, n.to, func(ctx context.Context) (learned, error) {
 			if err := r.guard(ctx, n); err != nil {
-				return nil, err
+				return learned{}, err
 			}
 			staged, err := r.fleet.Stage(ctx, n.Name, StageTask{Release: n.to, Nodes: names, Found: found})
 			if err != nil {
-				return nil, err
+				return learned{}, err
 			}
 			r.update(n, func(n *node) { n.staged = &staged })
-			return &staged, nil
+			return learned{n.to, &staged}, nil
 		})
 		if err != nil && !isInterrupt(err) {
 			r.update(n, func(n *node) { n.failure = failureOf(StepStage, err) })
