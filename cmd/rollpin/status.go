@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollpin/rollpin/pkg/fleet"
+	"github.com/rollpin/rollpin/pkg/journal"
 	"github.com/rollpin/rollpin/pkg/report"
 	"github.com/spf13/cobra"
 )
@@ -76,7 +77,13 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 		return report.Status{}, err
 	}
 	defer closeFleet()
-	return report.Status{Service: service, Environment: resolved.Environment, Nodes: opened.Status(s.soft, parallel)}, context.Cause(s.soft)
+	status := report.Status{Service: service, Environment: resolved.Environment, Nodes: opened.Status(s.soft, parallel)}
+	if all, err := s.deployments(resolved.Environment, service); err == nil {
+		if good, ok := journal.LastGood(all); ok {
+			status.Good = &report.Good{Release: good.Release.ID, Deployment: good.ID, Began: good.Began}
+		}
+	}
+	return status, context.Cause(s.soft)
 }
 
 func (s *session) showStatus(all []report.Status) error {

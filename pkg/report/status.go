@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -16,6 +17,15 @@ type Status struct {
 	Service     string               `json:"service"`
 	Environment string               `json:"environment"`
 	Nodes       []rollout.NodeStatus `json:"nodes"`
+	// Good is the last known good release, and when its deployment began; nil for none.
+	Good *Good `json:"last_known_good,omitempty"`
+}
+
+// Good is the last known good release.
+type Good struct {
+	Release    string    `json:"release"`
+	Deployment string    `json:"deployment"`
+	Began      time.Time `json:"began"`
 }
 
 // Releases returns the different releases that the nodes which answered run; "" is among them if one runs none.
@@ -63,6 +73,9 @@ func (s Status) write(b *block) {
 	}
 	for _, group := range bySize(groups) {
 		b.add("  %-40s %3d  %s", group, len(groups[group]), some(groups[group]))
+	}
+	if s.Good != nil {
+		b.add("  %s", b.dim(fmt.Sprintf("last known good: %s, deployed %s", s.Good.Release, s.Good.Began.UTC().Format("2006-01-02 15:04 UTC"))))
 	}
 	for _, n := range s.Nodes {
 		for _, fault := range n.Faults {
