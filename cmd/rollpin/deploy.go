@@ -26,7 +26,7 @@ It goes through four parts, and stops at the first that fails:
                  to what it ran, and when more fail than may, so does every other
   4. settle      old releases are removed, but never the current one or the one before it
 
-Nodes that run the version already are left alone. Run the same command again to go on after a failure.
+Nodes that run the version already are left alone. rollpin resume last goes on after a failure, an interrupt or a kill.
 
 Without rollpin.yaml, flags alone do:
 

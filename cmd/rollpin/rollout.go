@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
@@ -195,7 +196,7 @@ func (r *rolloutCommand) rollOut(held *held, t config.Target, d rollout.Deployme
 		return rollout.Outcome{}, err
 	}
 	outcome := rollout.Run(r.ctx, held.soft, d, on, record, reporter.Event)
-	if err := record.Close(); err != nil {
+	if err := record.Close(); err != nil && !strings.Contains(outcome.Interrupted, err.Error()) {
 		fmt.Fprintln(r.stderr, "warning:", report.Clean(err.Error()))
 	}
 	return outcome, nil

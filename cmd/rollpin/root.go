@@ -16,6 +16,8 @@ restarts, waits for health, and puts everything back when it goes wrong.
   rollpin deploy api==1.4.0 -e production     deploy a version
   rollpin stage api==1.4.0 -e production      put it on the nodes beside what runs, for a quick deploy later
   rollpin rollback api -e production          back to what ran before
+  rollpin resume last                         go on with a deployment that ended before its time
+  rollpin converge api -e production          stragglers and new nodes to the last known good release
   rollpin status api -e production            what every node really runs
   rollpin nodes -e production                 what discovery finds
   rollpin history api -e production           what was deployed, when, by whom, and how it ended
