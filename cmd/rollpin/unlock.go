@@ -16,21 +16,37 @@ const unlockHelp = `Unlock says who holds the lock of a service in an environmen
   rollpin unlock api -e production
 
 It is seldom needed: a lock in Consul frees itself 30 s after its deployer died, a lock of files at once. A deployment whose lock is broken starts
-no further node and ends where it is, as after an interrupt. The lock of files of a living process cannot be broken: end the process.`
+no further node and ends where it is, as after an interrupt. The lock of files of a living process cannot be broken: end the process.
+
+Nodes also remember the deployment that is at work on them, for deployers that share no lock. Such a hold ends by itself ten minutes after the
+deployment's last step there; --nodes shows and ends it now.
+
+  rollpin unlock api -e production --nodes`
 
 func newUnlock(s *session) *cobra.Command {
 	var t target
-	var yes bool
+	var yes, nodes bool
 	c := &cobra.Command{
 		Use:     "unlock SERVICE -e ENV",
 		Short:   "Show who holds a lock, and break it",
 		Long:    unlockHelp,
 		Example: "  rollpin unlock api -e production",
 		Args:    usage(oneService),
-		RunE:    func(c *cobra.Command, args []string) error { return s.unlock(c, &t, args[0], yes) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if !nodes {
+				return s.unlock(c, &t, args[0], yes)
+			}
+			resolved, err := t.resolve(s, c, args[0])
+			if err != nil {
+				return err
+			}
+			return s.unguard(c, &t, resolved, yes)
+		},
 	}
 	t.register(c)
+	t.registerService(c)
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&nodes, "nodes", false, "instead, take nodes back from deployments that share no lock with this machine")
 	return c
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 
 	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/rollout"
 	"github.com/rollpin/rollpin/pkg/shell"
+	"golang.org/x/sync/errgroup"
 )
 
 // Guard makes the node this deployment's own. Where that cannot be written down, for want of room on the disk, the node goes without: a
@@ -70,5 +72,39 @@ func (f *Fleet) Settle(ctx context.Context, name string, prune bool) error {
 		return err
 	}
 	_, err = f.run(ctx, n, script)
+	return err
+}
+
+// Guards asks every node, at most parallel at once, for the deployment that has it: by name, only those that another one has. Nodes that do
+// not answer are in errs.
+func (f *Fleet) Guards(ctx context.Context, parallel int) (guards map[string]lock.Holder, errs map[string]error) {
+	guards, errs = map[string]lock.Holder{}, map[string]error{}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(max(1, parallel))
+	for _, name := range f.order {
+		group.Go(func() error {
+			facts, err := f.Probe(ctx, name)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				errs[name] = err
+			case facts.Busy != nil:
+				guards[name] = *facts.Busy
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // each node's error stands in errs
+	return guards, errs
+}
+
+// BreakGuard takes a node from the deployment that has it, if it still does.
+func (f *Fleet) BreakGuard(ctx context.Context, name, deployment string) error {
+	n := f.node(name)
+	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
+	defer cancel()
+	_, err := f.run(ctx, n, release.Unguard(n.facts.Path, deployment))
 	return err
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const GuardTTL = 10 * time.Minute
 type GuardedError struct {
 	Node string
 	By   lock.Holder
+	// Service and Environment are for the next command.
+	Service, Environment string
 }
 
 // Error names both.
@@ -25,7 +28,8 @@ func (e *GuardedError) Error() string {
 
 // Hint says how that ends.
 func (e *GuardedError) Hint() string {
-	return fmt.Sprintf("it shares no lock with this one; wait until it ends. If it is dead, its hold on the node ends %s after its last step there", GuardTTL)
+	return fmt.Sprintf("it shares no lock with this one; wait until it ends. If it is dead, its hold on the node ends %.0f minutes after its last step there; "+
+		"or take the node back: rollpin unlock %s -e %s --nodes", GuardTTL.Minutes(), cmp.Or(e.Service, "SERVICE"), cmp.Or(e.Environment, "ENV"))
 }
 
 // guard takes the node's own guard, which keeps deployments apart that share no lock.
@@ -42,9 +46,10 @@ func (r *run) guardedElsewhere() error {
 	for _, n := range r.nodes {
 		var guarded *GuardedError
 		if n.facts.Busy != nil {
-			guarded = &GuardedError{n.Name, *n.facts.Busy}
+			guarded = &GuardedError{Node: n.Name, By: *n.facts.Busy}
 		}
 		if guarded != nil || n.failure != nil && errors.As(n.failure.Err, &guarded) {
+			guarded.Service, guarded.Environment = r.Service, r.Environment
 			return &Stop{Why: Locked, Err: guarded}
 		}
 	}
