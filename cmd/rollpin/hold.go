@@ -29,6 +29,9 @@ func (r *rolloutCommand) hold(t config.Target, id string) (*held, error) {
 	if r.dryRun {
 		return h, nil
 	}
+	if r.localLock {
+		t.Lock = "file"
+	}
 	locks, err := r.locks(t)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func (r *rolloutCommand) asked(c *cobra.Command, targets []inventory.Node) rollo
 		return r.earlier.Asked
 	}
 	a := rollout.Asked{Command: r.word(), Version: r.version, Partial: len(r.target.limit)+len(r.target.exclude) > 0, DryRun: r.dryRun}
-	a.Flags = given(c, "limit", "exclude", "skip-unreachable", "reason", "wait")
+	a.Flags = given(c, "limit", "exclude", "skip-unreachable", "reason", "wait", "local-lock")
 	a.Dir, _ = os.Getwd() // without it, configuration is looked for where resume is typed
 	for _, n := range targets {
 		a.Nodes = append(a.Nodes, n.Name)

@@ -57,7 +57,7 @@ func (r *rolloutCommand) resume(d journal.Deployment, all []journal.Deployment) 
 	}
 	how := *r // the flags of this run; those of the first say what it does
 	c := r.commandOf(d)
-	r.parallel, r.reason, r.wait, r.skipUnreachable = how.parallel, how.reason, how.wait, how.skipUnreachable
+	r.parallel, r.reason, r.wait, r.localLock, r.skipUnreachable = how.parallel, how.reason, how.wait, how.localLock, how.skipUnreachable
 	if err := r.backThere(d); err != nil {
 		return err
 	}

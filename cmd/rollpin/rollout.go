@@ -37,6 +37,8 @@ type rolloutCommand struct {
 	// reason is why it is done, for others to read; wait is how long to wait for the lock.
 	reason string
 	wait   time.Duration
+	// localLock takes the lock of this machine, wherever the configuration has it.
+	localLock bool
 	// skipUnreachable leaves nodes out that cannot be reached.
 	skipUnreachable bool
 	// converge goes to the release id, whatever the index has now.
@@ -73,6 +75,7 @@ func (r *rolloutCommand) registerRun(c *cobra.Command) {
 	c.Flags().IntVar(&r.parallel, "parallel", parallel, "`number` of nodes to work on at once, apart from the waves")
 	c.Flags().StringVar(&r.reason, "reason", "", "`text` for whoever waits for the lock or reads the history")
 	c.Flags().DurationVar(&r.wait, "wait", 0, "wait up to this `time` for another deployment of the service to end, such as 10m")
+	c.Flags().BoolVar(&r.localLock, "local-lock", false, "take the lock of this machine while Consul cannot give one; the nodes still keep others out")
 	c.Flags().BoolVar(&r.skipUnreachable, "skip-unreachable", false, "leave out nodes that cannot be reached; resume or converge takes them along later")
 }
 

@@ -61,7 +61,7 @@ func (a agent) explain(err error, limit time.Duration) (text, hint string) {
 		return text, "is a Consul agent running there? Set CONSUL_HTTP_ADDR, or " + a.instead
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %s", limit),
-			"check CONSUL_HTTP_ADDR; servers without a leader may be silent, too: consul operator raft list-peers"
+			"check CONSUL_HTTP_ADDR; servers without a leader may be silent, too: consul operator raft list-peers; or " + a.instead
 	case strings.Contains(text, "HTTP response to HTTPS client"):
 		return text, "this port speaks plain HTTP: set CONSUL_HTTP_SSL=false and CONSUL_HTTP_ADDR=http://HOST:PORT"
 	case strings.Contains(text, "x509:"):
@@ -84,7 +84,7 @@ func (a agent) explainStatus(status api.StatusError) (text, hint string) {
 	case strings.Contains(body, "No path to datacenter"):
 		return fmt.Sprintf("datacenter %q is unknown", a.datacenter), "consul catalog datacenters"
 	case leaderless(status):
-		return body, "its servers have no leader; see: consul operator raft list-peers"
+		return body, "its servers have no leader; see: consul operator raft list-peers; or " + a.instead
 	}
 	return fmt.Sprintf("status %d: %s", status.Code, body), ""
 }

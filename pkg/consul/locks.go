@@ -31,7 +31,7 @@ type Locks struct{ agent }
 // NewLocks returns the locks of a datacenter, empty for the agent's own. Address and token come from the environment, as in New. Nothing is
 // asked yet.
 func NewLocks(datacenter string) (*Locks, error) {
-	asked, err := newAgent(datacenter, lockPolicy, "keep locks on this machine: lock: file")
+	asked, err := newAgent(datacenter, lockPolicy, "keep the lock on this machine: --local-lock, or for good lock: file")
 	if err != nil {
 		return nil, err
 	}
