@@ -21,7 +21,8 @@ type node struct {
 	// stopped: the service was stopped because it had no release to go back to.
 	stopped bool
 	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take. guarded: is this deployment's.
-	healthy, restored, left, guarded bool
+	// asked: its guard was asked for, and may be this deployment's although the answer was lost.
+	healthy, restored, left, guarded, asked bool
 	// skipped is why the node was left out, if it cannot be reached.
 	skipped string
 	failure *Failure
@@ -99,3 +100,8 @@ func (r *run) found() map[string]Facts {
 	}
 	return found
 }
+// asked are the nodes whose guard this deployment may have.
+func (r *run) asked() []*node {
+	return r.selected(func(n *node) bool { return n.asked })
+}
+

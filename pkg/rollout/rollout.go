@@ -168,7 +168,7 @@ func (r *run) interrupted() error {
 func (r *run) settle(err error) {
 	var stop *Stop
 	prune := !r.Rollback && !r.StageOnly && !(errors.As(err, &stop) && stop.Why == Staging)
-	there := slices.DeleteFunc(r.guarded(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
+	there := slices.DeleteFunc(r.asked(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
 	r.each(there, func(n *node) {
 		prune := prune && n.known() && r.interrupted() == nil
 		if err := r.fleet.Settle(r.safe, n.Name, prune); err != nil && r.interrupted() == nil && n.known() {
