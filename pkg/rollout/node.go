@@ -14,8 +14,9 @@ type node struct {
 	probed bool
 	// from and to are the releases before and after; runs is the one that the node runs now.
 	from, to, runs string
-	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that.
-	touched, touchedBefore bool
+	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that. begun: this one
+	// began to switch it.
+	touched, touchedBefore, begun bool
 	// doubtful: a switch neither succeeded nor was seen to have failed, so that runs may be wrong.
 	doubtful bool
 	// stopped: the service was stopped because it had no release to go back to.
