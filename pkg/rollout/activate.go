@@ -122,7 +122,8 @@ func (r *run) switchOf(n *node) Switch {
 	if r.Rollback {
 		return Switch{To: n.to}
 	}
-	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
+	before := n.facts.Records[n.to].Deployment == r.ID // an earlier run of the deployment wrote it down
+	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: before || n.from == n.to}
 }
 
 // confirm writes down that a node is healthy. Where a rollback cannot, the node is back all the same.

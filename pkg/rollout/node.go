@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/release"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -35,7 +36,7 @@ type node struct {
 // predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
 func (n *node) predecessor() string {
 	record := n.facts.CurrentRecord()
-	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) {
+	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) && !n.wellBefore(record) {
 		return record.Previous
 	}
 	return n.from
@@ -55,6 +56,16 @@ func (r *run) each(nodes []*node, do func(*node)) {
 }
 
 // update changes what is known of a node.
+// wellBefore tells whether the current release was healthy before, and only came back unseen: a later deployment took it for its predecessor.
+func (n *node) wellBefore(current release.Record) bool {
+	for _, later := range n.facts.Records {
+		if later.Previous == current.ID && later.Deployment > current.Deployment {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *run) update(n *node, change func(*node)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
