@@ -170,7 +170,7 @@ func (r *run) settle(err error) {
 	prune := !r.Rollback && !r.StageOnly && !(errors.As(err, &stop) && stop.Why == Staging)
 	there := slices.DeleteFunc(r.asked(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
 	r.each(there, func(n *node) {
-		prune := prune && n.known() && r.interrupted() == nil
+		prune := prune && n.known() && n.undo == nil && r.interrupted() == nil
 		if err := r.fleet.Settle(r.safe, n.Name, prune); err != nil && r.interrupted() == nil && n.known() {
 			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
 		}
