@@ -33,6 +33,20 @@ type node struct {
 	undo *Failure
 }
 
+// remember takes over what earlier runs knew of a node.
+func (n *node) remember(earlier Earlier) {
+	n.from, n.to, n.touched, n.touchedBefore = earlier.From, earlier.To, earlier.Touched, earlier.Touched
+}
+
+// meet takes in what was found on a node. One that an earlier run met with a release, and that has none now, was made anew since.
+func (n *node) meet(facts Facts, met bool) {
+	n.probed, n.facts, n.runs = true, facts, facts.Current
+	if !met || facts.Current == "" && n.from != "" {
+		n.remember(Earlier{From: facts.Current, To: n.to})
+	}
+	n.restored = n.touched && n.from != n.to && facts.Runs(n.from)
+}
+
 // predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
 func (n *node) predecessor() string {
 	record := n.facts.CurrentRecord()
@@ -40,6 +54,16 @@ func (n *node) predecessor() string {
 		return record.Previous
 	}
 	return n.from
+}
+
+// wellBefore tells whether the current release was healthy before, and only came back unseen: a later deployment took it for its predecessor.
+func (n *node) wellBefore(current release.Record) bool {
+	for _, later := range n.facts.Records {
+		if later.Previous == current.ID && later.Deployment > current.Deployment {
+			return true
+		}
+	}
+	return false
 }
 
 // known tells whether runs can be relied on.
@@ -56,16 +80,6 @@ func (r *run) each(nodes []*node, do func(*node)) {
 }
 
 // update changes what is known of a node.
-// wellBefore tells whether the current release was healthy before, and only came back unseen: a later deployment took it for its predecessor.
-func (n *node) wellBefore(current release.Record) bool {
-	for _, later := range n.facts.Records {
-		if later.Previous == current.ID && later.Deployment > current.Deployment {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *run) update(n *node, change func(*node)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,6 +116,11 @@ func (r *run) guarded() []*node {
 	return r.selected(func(n *node) bool { return n.guarded })
 }
 
+// asked are the nodes whose guard this deployment may have.
+func (r *run) asked() []*node {
+	return r.selected(func(n *node) bool { return n.asked })
+}
+
 // found returns the facts of all nodes that answered.
 func (r *run) found() map[string]Facts {
 	found := map[string]Facts{}
@@ -112,8 +131,3 @@ func (r *run) found() map[string]Facts {
 	}
 	return found
 }
-// asked are the nodes whose guard this deployment may have.
-func (r *run) asked() []*node {
-	return r.selected(func(n *node) bool { return n.asked })
-}
-

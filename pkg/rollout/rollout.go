@@ -111,6 +111,9 @@ func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Even
 		n := &node{Node: target}
 		r.nodes = append(r.nodes, n)
 		r.byName[target.Name] = n
+		if earlier, met := r.earlier(n); met {
+			n.remember(earlier)
+		}
 	}
 	return r
 }
