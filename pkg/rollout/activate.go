@@ -78,8 +78,12 @@ func (r *run) activateNode(n *node) {
 	}
 }
 
-// neverSwitched tells whether a node whose switch failed still runs what it ran before, so that there is nothing to put back.
+// neverSwitched tells whether a node whose switch failed, or was not even begun, still runs what it ran before, so that there is nothing to
+// put back.
 func (r *run) neverSwitched(n *node, err error) bool {
+	if !n.begun {
+		return true
+	}
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Step != StepSwitch {
 		return false
@@ -98,8 +102,10 @@ func (r *run) neverSwitched(n *node, err error) bool {
 
 // bringUp switches, restarts and waits for health. The waiting ends with an interrupt; a switch or restart that has begun gets a moment more.
 func (r *run) bringUp(n *node) error {
-	r.update(n, func(n *node) { n.touched, n.doubtful = true, true })
-	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error { return r.fleet.Switch(ctx, n.Name, r.switchOf(n)) })
+	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error {
+		r.update(n, func(n *node) { n.begun, n.touched, n.doubtful, n.restored = true, true, true, false })
+		return r.fleet.Switch(ctx, n.Name, r.switchOf(n))
+	})
 	if err != nil {
 		return err
 	}
@@ -120,7 +126,8 @@ func (r *run) switchOf(n *node) Switch {
 	if r.Rollback {
 		return Switch{To: n.to}
 	}
-	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
+	before := n.facts.Records[n.to].Deployment == r.ID // an earlier run of the deployment wrote it down
+	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: before || n.from == n.to}
 }
 
 // confirm writes down that a node is healthy. Where a rollback cannot, the node is back all the same.

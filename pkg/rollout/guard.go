@@ -34,6 +34,7 @@ func (e *GuardedError) Hint() string {
 
 // guard takes the node's own guard, which keeps deployments apart that share no lock.
 func (r *run) guard(ctx context.Context, n *node) error {
+	r.update(n, func(n *node) { n.asked = true })
 	err := r.fleet.Guard(ctx, n.Name)
 	if err == nil {
 		r.update(n, func(n *node) { n.guarded = true })

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/rollpin/rollpin/pkg/inventory"
+	"github.com/rollpin/rollpin/pkg/release"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -14,14 +15,16 @@ type node struct {
 	probed bool
 	// from and to are the releases before and after; runs is the one that the node runs now.
 	from, to, runs string
-	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that.
-	touched, touchedBefore bool
+	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that. begun: this one
+	// began to switch it.
+	touched, touchedBefore, begun bool
 	// doubtful: a switch neither succeeded nor was seen to have failed, so that runs may be wrong.
 	doubtful bool
 	// stopped: the service was stopped because it had no release to go back to.
 	stopped bool
 	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take. guarded: is this deployment's.
-	healthy, restored, left, guarded bool
+	// asked: its guard was asked for, and may be this deployment's although the answer was lost.
+	healthy, restored, left, guarded, asked bool
 	// skipped is why the node was left out, if it cannot be reached.
 	skipped string
 	failure *Failure
@@ -30,13 +33,37 @@ type node struct {
 	undo *Failure
 }
 
+// remember takes over what earlier runs knew of a node.
+func (n *node) remember(earlier Earlier) {
+	n.from, n.to, n.touched, n.touchedBefore = earlier.From, earlier.To, earlier.Touched, earlier.Touched
+}
+
+// meet takes in what was found on a node. One that an earlier run met with a release, and that has none now, was made anew since.
+func (n *node) meet(facts Facts, met bool) {
+	n.probed, n.facts, n.runs = true, facts, facts.Current
+	if !met || facts.Current == "" && n.from != "" {
+		n.remember(Earlier{From: facts.Current, To: n.to})
+	}
+	n.restored = n.touched && n.from != n.to && facts.Runs(n.from)
+}
+
 // predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
 func (n *node) predecessor() string {
 	record := n.facts.CurrentRecord()
-	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) {
+	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) && !n.wellBefore(record) {
 		return record.Previous
 	}
 	return n.from
+}
+
+// wellBefore tells whether the current release was healthy before, and only came back unseen: a later deployment took it for its predecessor.
+func (n *node) wellBefore(current release.Record) bool {
+	for _, later := range n.facts.Records {
+		if later.Previous == current.ID && later.Deployment > current.Deployment {
+			return true
+		}
+	}
+	return false
 }
 
 // known tells whether runs can be relied on.
@@ -87,6 +114,11 @@ func (r *run) overBudget() bool { return r.failures() > r.plan.MaxFailures }
 // guarded are the nodes whose guard this deployment has.
 func (r *run) guarded() []*node {
 	return r.selected(func(n *node) bool { return n.guarded })
+}
+
+// asked are the nodes whose guard this deployment may have.
+func (r *run) asked() []*node {
+	return r.selected(func(n *node) bool { return n.asked })
 }
 
 // found returns the facts of all nodes that answered.

@@ -119,7 +119,7 @@ func (o *Outcome) explain(err error) {
 func (r *run) status(err error, nodes []NodeOutcome) Status {
 	touched, restored, done, targets := 0, 0, 0, 0
 	for _, n := range nodes {
-		if n.Left {
+		if n.Left && !n.Touched { // an earlier run answers for what it touched, also where this one leaves it out
 			continue
 		}
 		targets++

@@ -80,8 +80,8 @@ func (r *run) probe(n *node) {
 		n.failure = failureOf(StepProbe, err)
 		return
 	}
-	n.probed, n.facts = true, facts
-	n.from, n.runs = facts.Current, facts.Current
+	_, met := r.earlier(n)
+	n.meet(facts, met)
 }
 
 func (r *run) preflightStop(problems []NodeProblem) error {

@@ -1,7 +1,9 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -20,9 +22,9 @@ type Resume struct {
 
 // Earlier is what earlier runs of a deployment knew of a node.
 type Earlier struct {
-	// From is what it ran before the first of them; empty for nothing.
-	From    string
-	Touched bool
+	// From is what it ran before the first of them, To where it goes; empty for nothing, or where that was not decided.
+	From, To string
+	Touched  bool
 }
 
 // OvertakenError says that what a run was to go on with is history.
@@ -49,34 +51,43 @@ func (r *run) aimAgain() error {
 	if err := r.sameRelease(); err != nil {
 		return err
 	}
-	steps := map[string]plan.Step{}
-	for _, step := range r.Resume.Plan.Steps() {
-		steps[step.Node] = step
-	}
 	for _, n := range r.nodes {
-		step, planned := steps[n.Name]
+		_, met := r.earlier(n)
 		switch {
-		case planned:
-			n.to = step.To
 		case n.left:
 			continue
-		case r.Rollback && n.probed:
-			n.left = true
+		case n.to == "" && !r.join(n):
+			n.left = n.probed
 			continue
-		default:
-			n.to = r.release.ID
 		}
 		n.healthy = n.probed && n.facts.Runs(n.to)
-		earlier, known := r.Resume.Nodes[n.Name]
-		if known {
-			n.from = earlier.From
-		} else {
+		if !met && n.probed {
 			n.halfWay()
 		}
-		n.touched, n.touchedBefore = earlier.Touched, earlier.Touched
-		n.restored = n.touched && n.probed && n.from != n.to && n.facts.Runs(n.from)
 	}
 	return nil
+}
+
+// join aims a node that no plan had, because it could not be reached. A rollback without a version concerns those that run what it undoes.
+func (r *run) join(n *node) bool {
+	n.to = r.release.ID
+	if !r.Rollback || r.Version != "" {
+		return true
+	}
+	undone := slices.ContainsFunc(r.Resume.Plan.Steps(), func(s plan.Step) bool { return n.probed && s.From == n.facts.Current })
+	n.to = ""
+	if undone {
+		n.to = cmp.Or(n.facts.CurrentRecord().Previous, r.release.ID)
+	}
+	return undone
+}
+
+// earlier is what earlier runs of the deployment knew of a node; met: it was in a plan.
+func (r *run) earlier(n *node) (earlier Earlier, met bool) {
+	if r.Resume != nil {
+		earlier, met = r.Resume.Nodes[n.Name]
+	}
+	return earlier, met
 }
 
 // sameRelease finds the release again that the deployment was for.
@@ -104,21 +115,11 @@ func (r *run) overtaken() error {
 		if by := n.facts.CurrentRecord().Deployment; by > r.ID {
 			return &Stop{Why: Overtaken, Err: &OvertakenError{n.Name, "runs " + n.facts.Current + " since deployment " + by}}
 		}
-		earlier, known := r.Resume.Nodes[n.Name]
-		if known && n.facts.Current != earlier.From && n.facts.Current != r.toOf(n.Name) {
+		if _, met := r.earlier(n); met && n.facts.Current != n.from && n.facts.Current != cmp.Or(n.to, r.Resume.Release) {
 			return &Stop{Why: Overtaken, Err: &OvertakenError{n.Name, fmt.Sprintf("runs %s, which is neither what it ran before nor what it was to run", orNothing(n.facts.Current))}}
 		}
 	}
 	return nil
-}
-
-func (r *run) toOf(name string) string {
-	for _, step := range r.Resume.Plan.Steps() {
-		if step.Node == name {
-			return step.To
-		}
-	}
-	return r.Resume.Release
 }
 
 func orNothing(id string) string {

@@ -111,6 +111,9 @@ func newRun(ctx, soft context.Context, d Deployment, fleet Fleet, sink func(Even
 		n := &node{Node: target}
 		r.nodes = append(r.nodes, n)
 		r.byName[target.Name] = n
+		if earlier, met := r.earlier(n); met {
+			n.remember(earlier)
+		}
 	}
 	return r
 }
@@ -168,9 +171,9 @@ func (r *run) interrupted() error {
 func (r *run) settle(err error) {
 	var stop *Stop
 	prune := !r.Rollback && !r.StageOnly && !(errors.As(err, &stop) && stop.Why == Staging)
-	there := slices.DeleteFunc(r.guarded(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
+	there := slices.DeleteFunc(r.asked(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
 	r.each(there, func(n *node) {
-		prune := prune && n.known() && r.interrupted() == nil
+		prune := prune && n.known() && n.undo == nil && r.interrupted() == nil
 		if err := r.fleet.Settle(r.safe, n.Name, prune); err != nil && r.interrupted() == nil && n.known() {
 			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
 		}

@@ -7,10 +7,14 @@ import (
 )
 
 // undo returns every node that the deployment activated to what that node ran before: as many at once as a batch of the strategy has, so that
-// the way back neither takes the service down nor crawls through a canary. Failed nodes went back when they failed.
+// the way back neither takes the service down nor crawls through a canary. Failed nodes went back when they failed, unless an earlier run had
+// left them half way.
 // A healthy node that had no release before stays: there is nothing to go back to.
 func (r *run) undo() {
-	nodes := r.selected(func(n *node) bool { return n.touched && n.healthy && n.from != "" && n.from != n.to })
+	nodes := r.selected(func(n *node) bool {
+		there := n.probed && (n.failure == nil || n.failure.Class != Unreachable)
+		return there && n.touched && !n.restored && n.undo == nil && n.from != "" && n.from != n.to
+	})
 	for batch := range slices.Chunk(nodes, r.plan.Undo) {
 		if r.interrupted() != nil {
 			return
