@@ -135,7 +135,10 @@ func (r *run) announce(n *node, step Step, id string) error {
 		return nil
 	}
 	err := r.journal.Sync()
-	if err == nil {
+	switch {
+	case err == nil && step == StepSwitch:
+		return r.interrupted() // which may have come while the disk was slow
+	case err == nil:
 		return nil
 	}
 	r.lose(&JournalError{err})

@@ -71,6 +71,9 @@ func (w *world) act() {
 	w.mu.Lock()
 	w.first = nil
 	of, resume := w.next()
+	if of.request.Strategy.Bake > rollout.GuardTTL && w.r.IntN(2) == 0 { // guards have to be renewed, or the rival takes them
+		w.faults = simFaults{rival: rollout.GuardTTL + time.Duration(w.r.Int64N(int64(time.Minute)))}
+	}
 	w.mu.Unlock()
 	other := make(chan struct{})
 	comes := func(after time.Duration, domain func() string, if_ func() bool) *time.Timer {

@@ -44,9 +44,9 @@ type deployer struct {
 	began time.Time
 	// softAt, hardAt, guardLost and lockLost are when the run was told to end, softly and at once, met a guard, and lost its lock; zero for never.
 	softAt, hardAt, guardLost, lockLost time.Time
-	// overtaken: it saw the work of a later deployment on a node, and goes on with an earlier one.
-	dead, over, overtaken bool
-	soft, hard            context.CancelCauseFunc
+	// overtaken: it saw the work of a later deployment on a node, and goes on with an earlier one. busy: it saw another deployment at work.
+	dead, over, overtaken, busy bool
+	soft, hard                  context.CancelCauseFunc
 
 	// verified, guarded, seen and settled are what was done on nodes: the release staged, the guard taken, the release seen healthy, settled.
 	verified, seen   map[string]string

@@ -49,12 +49,12 @@ func drawFaults(r *rand.Rand, nodes int) simFaults {
 	}
 	share := min(1, 4/float64(nodes))
 	f.fail, f.cut, f.hang, f.flaky = rate(3, 0.3*share), rate(4, 0.3*share), rate(5, 0.2*share), rate(5, 0.2*share)
-	f.journal, f.kill = rate(12, 0.1*share), rate(4, 0.1*share)
+	f.journal, f.kill = rate(6, 0.1*share), rate(4, 0.1*share)
 	f.power = r.IntN(2) == 0
 	whole := 30 * time.Second
 	f.interrupt, f.death, f.lost, f.rival = at(5, whole), at(8, whole), at(9, whole), at(9, whole)
-	if r.IntN(3) == 0 {
-		f.rival *= 25 // when a guard is old
+	if r.IntN(2) == 0 {
+		f.rival /= 15 // while the first one looks and stages
 	}
 	f.again = at(2, 5*time.Second)
 	for r.IntN(4) == 0 {

@@ -83,14 +83,15 @@ func whole(change func(*simNode)) func(*simNode, far) error {
 }
 
 func (d *deployer) Probe(ctx context.Context, node string) (facts rollout.Facts, err error) {
-	err = d.do(ctx, node, "probe", "", whole(func(n *simNode) {
-		facts = n.facts(d)
-		d.overtaken = d.overtaken || d.resume != nil && n.records[n.current].Deployment > d.id
-	}))
+	err = d.do(ctx, node, "probe", "", whole(func(n *simNode) { facts = n.facts(d) }))
 	if err != nil {
-		facts = rollout.Facts{}
+		return rollout.Facts{}, err
 	}
-	return facts, err
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	d.busy = d.busy || facts.Busy != nil && d.planned == nil
+	d.overtaken = d.overtaken || d.resume != nil && facts.CurrentRecord().Deployment > d.id
+	return facts, nil
 }
 
 func (d *deployer) Same(a, b string) bool { return a == b }
@@ -107,6 +108,7 @@ func (d *deployer) Resolve(ctx context.Context, w rollout.Wanted, _ map[string]r
 func (d *deployer) Remembered(string, map[string]rollout.Facts) string { return "" }
 
 func (d *deployer) Guard(ctx context.Context, node string) error {
+	d.checkStage(node)
 	return d.do(ctx, node, "guard", "", func(n *simNode, f far) error {
 		if n.guard.foreign(d) {
 			return d.refused(n)
@@ -117,6 +119,17 @@ func (d *deployer) Guard(ctx context.Context, node string) error {
 		}
 		return nil
 	})
+}
+
+// mine refuses what must not be done to a node of another deployment. Whoever changes a node has taken its guard before.
+func (d *deployer) mine(n *simNode) error {
+	if !d.guarded[n.name] {
+		d.world.problem("%s works on %s without its guard", d, n.name)
+	}
+	if n.guard.deployment != d.id {
+		return d.refused(n)
+	}
+	return nil
 }
 
 // refused is the answer of a node that is another deployment's.
@@ -147,8 +160,8 @@ func (d *deployer) Stage(ctx context.Context, node string, s rollout.StageTask) 
 func (d *deployer) Switch(ctx context.Context, node string, s rollout.Switch) error {
 	d.checkSwitch(node, s)
 	return d.do(ctx, node, "switch", s.To, func(n *simNode, f far) error {
-		if d.guarded[node] && n.guard.deployment != d.id {
-			return d.refused(n)
+		if err := d.mine(n); err != nil {
+			return err
 		}
 		if _, there := n.records[s.To]; !there {
 			return errors.New("the release is not on the node")
@@ -214,8 +227,8 @@ func (d *deployer) Confirm(ctx context.Context, node, id string) error {
 
 func (d *deployer) Withdraw(ctx context.Context, node string) (bool, error) {
 	return true, d.do(ctx, node, "withdraw", "", func(n *simNode, f far) error {
-		if d.guarded[node] && n.guard.deployment != d.id {
-			return d.refused(n)
+		if err := d.mine(n); err != nil {
+			return err
 		}
 		d.checkAnnounced(n, "withdraw", rollout.StepWithdraw)
 		if f != notAtAll {

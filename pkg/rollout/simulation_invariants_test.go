@@ -4,10 +4,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/rollout"
 )
 
-// The promises, each checked where it could be broken. The world's mutex is held by all but checkSwitch.
+// The promises, each checked where it could be broken. The world's mutex is held by all but checkSwitch and checkStage.
 
 // checkSwitch looks at a node that the run is about to take to another release, or back.
 func (d *deployer) checkSwitch(node string, s rollout.Switch) {
@@ -43,6 +44,21 @@ func (d *deployer) checkSwitch(node string, s rollout.Switch) {
 	}
 	if previous := s.Previous; s.Deployment != "" && !s.KeepPrevious && previous != "" && !n.good[previous] && n.good[n.records[n.current].Previous] {
 		w.problem("%s makes %s, which failed on %s, its last good release", d, previous, node)
+	}
+}
+
+// checkStage looks at a node that the run is about to guard and stage.
+func (d *deployer) checkStage(node string) {
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	if d.dead || d.step[node] != rollout.StepStage {
+		return
+	}
+	if !d.softAt.IsZero() && time.Now().After(d.softAt.Add(time.Millisecond)) {
+		d.world.problem("%s stages on %s after it was told to end", d, node)
+	}
+	if d.busy {
+		d.world.problem("%s stages on %s, although it saw another deployment at work", d, node)
 	}
 }
 
@@ -90,7 +106,10 @@ func (d *deployer) checkWave() {
 				failed++
 			}
 		}
-		if wave.MustPass && failed == len(wave.Steps) {
+		mustPass := wave.MustPass || d.resume != nil && slices.ContainsFunc(d.resume.Plan.Waves, func(first plan.Wave) bool {
+			return first.Name == wave.Name && first.MustPass
+		})
+		if mustPass && failed == len(wave.Steps) {
 			d.world.problem("%s goes on after all of %s failed", d, wave.Name)
 		}
 	}

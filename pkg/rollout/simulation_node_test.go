@@ -13,7 +13,6 @@ import (
 // simNode is the truth about one node.
 type simNode struct {
 	name    string
-	index   uint64
 	records map[string]release.Record
 	// current is the link, confirmed the mark; process is the release that the service runs, empty where it is down.
 	current, confirmed, process string

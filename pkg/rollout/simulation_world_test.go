@@ -132,7 +132,7 @@ func (w *world) newDeployment(kind string) *deployment {
 	w.all = append(w.all, of)
 	r := rand.New(rand.NewPCG(w.seed, mix(hashed(id))))
 	of.request = rollout.Deployment{
-		ID: id, Service: "api", Environment: "production", Strategy: drawStrategy(r, len(w.nodes)), Parallel: 1 + r.IntN(50),
+		ID: id, Service: "api", Environment: "production", Strategy: drawStrategy(r, len(w.nodes)), Parallel: 1 + r.IntN(1+r.IntN(50)),
 		SkipUnreachable: r.IntN(4) == 0, StageOnly: kind == "stage", Rollback: kind == "rollback",
 	}
 	of.request.Asked.Command = kind
