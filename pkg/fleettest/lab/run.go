@@ -135,7 +135,7 @@ func (s *Site) Watch(t *testing.T, each func(e Event, p *os.Process), args ...st
 func (s *Site) command(args []string) *exec.Cmd {
 	args = append([]string{s.lab.binary}, args...)
 	if s.Group {
-		args = append([]string{"sh", "-c", `trap : TERM INT; "$@"; exit $?`, "step"}, args...)
+		args = append([]string{"env", "--default-signal=INT", "sh", "-c", `trap : TERM INT; "$@"; exit $?`, "step"}, args...)
 	}
 	if s.Host != "" {
 		args = append([]string{"unshare", "--uts", "sh", "-c", `hostname "$0" && exec "$@"`, s.Host}, args...)
