@@ -36,6 +36,23 @@ func (e *ForeignError) Hint() string {
 // Unwrap returns the error of the file system.
 func (e *ForeignError) Unwrap() error { return e.Err }
 
+// UnwritableError says that the lock's file cannot be written, so that no deployment can take the lock.
+type UnwritableError struct {
+	Path string
+	Err  error
+}
+
+// Error names the file.
+func (e *UnwritableError) Error() string { return fmt.Sprintf("writing the lock: %v", e.Err) }
+
+// Hint says how to get a lock.
+func (e *UnwritableError) Hint() string {
+	return fmt.Sprintf("make room for %s, or keep locks elsewhere, all deployers alike: XDG_STATE_HOME=DIRECTORY, or lock: consul", e.Path)
+}
+
+// Unwrap returns the error of the file system.
+func (e *UnwritableError) Unwrap() error { return e.Err }
+
 // holderTries is how often a held lock is looked at: its holder may be about to write down who it is, and who only looks holds it for a moment.
 const holderTries, holderPause = 5, 20 * time.Millisecond
 
@@ -106,7 +123,8 @@ func (f Files) try(key Key, holder Holder) (Lease, error) {
 		return f.try(key, holder)
 	}
 	if err := write(file, holder); err != nil {
-		return nil, errors.Join(fmt.Errorf("writing the lock: %w", err), file.Close())
+		file.Close()
+		return nil, &UnwritableError{path, err}
 	}
 	return &fileLease{file: file, done: make(chan struct{})}, nil
 }

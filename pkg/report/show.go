@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,12 +155,27 @@ func (s shown) fate(n journal.Node) string {
 		return s.bad("not put back") + ", runs " + on
 	case n.Touched && n.Failure != nil:
 		return s.bad(string(n.Failure.Class)) + ", runs " + on
+	case n.Touched && !restarted(n):
+		return s.warn("switched") + " to " + on + ", not seen to restart"
 	case n.Touched:
 		return s.warn("not seen healthy") + ", runs " + on
 	case n.Failure != nil:
 		return s.bad(string(n.Failure.Class)) + ", not touched"
 	}
 	return "not touched"
+}
+
+// restarted tells whether a node's service was restarted since its last switch: until then, what runs is what ran before.
+func restarted(n journal.Node) bool {
+	for _, step := range slices.Backward(n.Steps) {
+		switch step.Step {
+		case rollout.StepSwitch:
+			return false
+		case rollout.StepRestart:
+			return step.Result != "" && step.Result != journal.Cut
+		}
+	}
+	return true
 }
 
 // stepsOf lists the steps of a node in one run: "stage 2.1s, switch 0.1s, health failed after 60s".

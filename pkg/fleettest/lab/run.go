@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -18,7 +19,11 @@ import (
 type Site struct {
 	Dir string
 	Env []string
-	lab *Lab
+	// Host is the name of the machine that the binary believes to be on; empty for this one's.
+	Host string
+	// Group runs it as a CI system runs a step: below a shell, in a process group of their own, whose id is that of the process.
+	Group bool
+	lab   *Lab
 }
 
 // DefaultConfig deploys both services as deploy with sudo, to the nodes of inventory.yaml beside it. $INDEX and its kin are filled in by Site.
@@ -128,7 +133,15 @@ func (s *Site) Watch(t *testing.T, each func(e Event, p *os.Process), args ...st
 }
 
 func (s *Site) command(args []string) *exec.Cmd {
-	cmd := exec.Command(s.lab.binary, args...)
+	args = append([]string{s.lab.binary}, args...)
+	if s.Group {
+		args = append([]string{"env", "--default-signal=INT", "sh", "-c", `trap : TERM INT; "$@"; exit $?`, "step"}, args...)
+	}
+	if s.Host != "" {
+		args = append([]string{"unshare", "--uts", "sh", "-c", `hostname "$0" && exec "$@"`, s.Host}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: s.Group}
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), s.Env...)
 	return cmd
