@@ -52,7 +52,7 @@ func (s *session) completingIDs(environment *string) cobra.CompletionFunc {
 		if len(args) == 1 {
 			return services(c, args, word)
 		}
-		all, err := s.deployments(*environment, "")
+		all, err := s.deployments(*environment, "", nil)
 		if err != nil || len(args) > 1 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

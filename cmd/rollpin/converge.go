@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/journal"
-	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/spf13/cobra"
 )
 
@@ -15,7 +15,9 @@ node on one release; rollpin history marks it.
   rollpin converge api -e production
   rollpin converge api -e production --skip-unreachable    without those that cannot be reached`
 
-func newConverge(s *session) *cobra.Command { return convergeCommand(&rolloutCommand{session: s}) }
+func newConverge(s *session) *cobra.Command {
+	return convergeCommand(&rolloutCommand{session: s, verb: "converge"})
+}
 
 func convergeCommand(r *rolloutCommand) *cobra.Command {
 	c := &cobra.Command{
@@ -25,11 +27,11 @@ func convergeCommand(r *rolloutCommand) *cobra.Command {
 		Example: "  rollpin converge api -e production",
 		Args:    usage(oneService),
 		RunE: func(c *cobra.Command, args []string) error {
-			good, err := r.lastGood(args[0])
-			if err != nil {
+			// At once, for an early word; and again when nobody else can change it any more.
+			if err := r.aimAtLastGood(args[0], nil); err != nil {
 				return err
 			}
-			r.converge, r.version = good, release.VersionOf(good)
+			r.locked = func(t config.Target) error { return r.aimAtLastGood(args[0], &t) }
 			return r.run(c, args[0])
 		},
 	}
@@ -39,16 +41,17 @@ func convergeCommand(r *rolloutCommand) *cobra.Command {
 	return c
 }
 
-// lastGood is the id of the last known good release.
-func (r *rolloutCommand) lastGood(service string) (string, error) {
-	all, err := r.deployments(r.target.environment, service)
+// aimAtLastGood sets the last known good release as the one to go to.
+func (r *rolloutCommand) aimAtLastGood(service string, t *config.Target) error {
+	all, err := r.deployments(r.target.environment, service, t)
 	if err != nil {
-		return "", err
+		return err
 	}
 	good, ok := journal.LastGood(all)
 	if !ok {
-		return "", hinted{fmt.Errorf("no release of %s on %s is known to be good: no deployment ended with every node on it", service, r.target.environment),
+		return hinted{fmt.Errorf("no release of %s on %s is known to be good: no deployment ended with every node on it", service, r.target.environment),
 			fmt.Sprintf("rollpin deploy %s==VERSION -e %s", service, r.target.environment)}
 	}
-	return good.Release.ID, nil
+	r.release, r.version = good.Release.ID, good.Release.Version
+	return nil
 }

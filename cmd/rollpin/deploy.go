@@ -35,7 +35,9 @@ Without rollpin.yaml, flags alone do:
 
 Passwords come from the environment: ROLLPIN_INDEX_PASSWORD (or the token of a registry), ROLLPIN_BECOME_PASSWORD (sudo).`
 
-func newDeploy(s *session) *cobra.Command { return deployCommand(&rolloutCommand{session: s}) }
+func newDeploy(s *session) *cobra.Command {
+	return deployCommand(&rolloutCommand{session: s, verb: "deploy"})
+}
 
 func deployCommand(r *rolloutCommand) *cobra.Command {
 	c := &cobra.Command{

@@ -120,15 +120,18 @@ func outcomeError(ctx context.Context, o rollout.Outcome) error {
 	if complete := o.Status == rollout.Succeeded || o.Status == rollout.Unchanged; !complete && errors.As(context.Cause(ctx), &signal) {
 		return endedError{signalStatus(signal)}
 	}
+	switch o.Why { // what earlier runs of the deployment left does not matter to who may not go on with it
+	case rollout.Locked:
+		return endedError{exitLocked}
+	case rollout.Overtaken:
+		return endedError{exitUntouched}
+	}
 	switch o.Status {
 	case rollout.Succeeded, rollout.Unchanged, rollout.AllStaged, rollout.DryRun:
 		return nil
 	case rollout.Restored:
 		return endedError{exitRestored}
 	case rollout.Untouched:
-		if isHeld(o.Err) {
-			return endedError{exitLocked}
-		}
 		if isUsage(o.Err) {
 			return endedError{exitUsage}
 		}

@@ -50,7 +50,7 @@ func optional(args []string, at int) string {
 }
 
 func (s *session) history(environment, service string, limit int) error {
-	all, err := s.deployments(environment, service)
+	all, err := s.deployments(environment, service, nil)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
+	"github.com/rollpin/rollpin/pkg/consul"
+	"github.com/rollpin/rollpin/pkg/journal"
 	"github.com/rollpin/rollpin/pkg/lock"
 	"github.com/rollpin/rollpin/pkg/report"
 )
@@ -24,9 +26,10 @@ type held struct {
 }
 
 // hold takes the lock of the service, after waiting for it as long as --wait says. The caller calls end.
-func (r *rolloutCommand) hold(t config.Target, id string) (*held, error) {
-	h := &held{by: r.holder(r.word(), id, r.reason), soft: r.soft, end: func() {}}
+func (r *rolloutCommand) hold(t config.Target) (*held, error) {
+	h := &held{soft: r.soft, end: func() {}}
 	if r.dryRun {
+		h.by = r.holder(r.verb, r.id(""), r.reason)
 		return h, nil
 	}
 	if r.localLock {
@@ -40,7 +43,14 @@ func (r *rolloutCommand) hold(t config.Target, id string) (*held, error) {
 	if h.domain, err = locks.Domain(r.soft, key); err != nil {
 		return nil, err
 	}
-	acquire := func(ctx context.Context) (lock.Lease, error) { return locks.Acquire(ctx, key, h.by) }
+	acquire := func(ctx context.Context) (lock.Lease, error) {
+		newest, err := r.newest(ctx, locks, key) // while it waited, others may have deployed
+		if err != nil {
+			return nil, err
+		}
+		h.by = r.holder(r.verb, r.id(newest), r.reason)
+		return locks.Acquire(ctx, key, h.by)
+	}
 	h.lease, err = lock.Wait(r.soft, r.wait, acquire, func(e lock.HeldError) {
 		h.waited = true
 		if r.wait > 0 {
@@ -52,6 +62,28 @@ func (r *rolloutCommand) hold(t config.Target, id string) (*held, error) {
 	}
 	h.follow(r)
 	return h, nil
+}
+
+// id is the deployment's: one after the newest that is known, unless an earlier one is gone on with.
+func (r *rolloutCommand) id(newest string) string {
+	if r.earlier != nil {
+		return r.earlier.ID
+	}
+	return deploymentID(time.Now(), newest)
+}
+
+// newest is the id of the latest deployment of a service that this machine, or Consul, knows; empty for none.
+func (r *rolloutCommand) newest(ctx context.Context, in locks, key lock.Key) (string, error) {
+	dir, err := journalDir()
+	if err != nil {
+		return "", err
+	}
+	newest := journal.Newest(dir, key.Environment, key.Service)
+	if shared, ok := in.(*consul.Locks); ok {
+		there, err := shared.NewestRecord(ctx, key)
+		return max(newest, there), err
+	}
+	return newest, nil
 }
 
 // follow ends soft when the lock is lost, and gives the lock back at the end.

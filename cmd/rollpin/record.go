@@ -15,7 +15,7 @@ import (
 )
 
 // record begins the journal of a deployment, or goes on with it; nil for a dry run. With the lock in Consul others see it there.
-func (r *rolloutCommand) record(h *held, t config.Target, id string) (*journal.Shared, error) {
+func (r *rolloutCommand) record(h *held, t config.Target, id string) (rollout.Journal, error) {
 	if r.dryRun {
 		return nil, nil
 	}
@@ -38,6 +38,14 @@ func (r *rolloutCommand) record(h *held, t config.Target, id string) (*journal.S
 	return journal.Share(h.soft, writer, earlier, h.lease.Err, save), nil
 }
 
+// closeRecord ends a record. After an interrupt there is little time for what others should know, and after a second one none.
+func closeRecord(ctx context.Context, j rollout.Journal) error {
+	if shared, ok := j.(*journal.Shared); ok {
+		return shared.Close(ctx)
+	}
+	return nil
+}
+
 // writer opens the journal of a deployment that is gone on with, if it is on this machine, else a new one.
 func (r *rolloutCommand) writer(dir string, t config.Target, id string) (*journal.Writer, error) {
 	if r.earlier != nil {
@@ -54,7 +62,7 @@ func (r *rolloutCommand) asked(c *cobra.Command, targets []inventory.Node) rollo
 	if r.earlier != nil {
 		return r.earlier.Asked
 	}
-	a := rollout.Asked{Command: r.word(), Version: r.version, Partial: len(r.target.limit)+len(r.target.exclude) > 0, DryRun: r.dryRun}
+	a := rollout.Asked{Command: r.verb, Version: r.version, Partial: len(r.target.limit)+len(r.target.exclude) > 0, DryRun: r.dryRun}
 	a.Flags = given(c, "limit", "exclude", "skip-unreachable", "reason", "wait", "local-lock")
 	a.Dir, _ = os.Getwd() // without it, configuration is looked for where resume is typed
 	for _, n := range targets {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/inventory"
 	"github.com/rollpin/rollpin/pkg/journal"
 	"github.com/rollpin/rollpin/pkg/rollout"
@@ -25,7 +28,7 @@ It refuses when somebody else deployed since. rollpin rollback undoes what a dep
 
 func newResume(s *session) *cobra.Command {
 	var environment string
-	r := &rolloutCommand{session: s, yes: true}
+	r := &rolloutCommand{session: s, verb: "resume"}
 	c := &cobra.Command{
 		Use:     "resume ID|last [SERVICE] [-e ENV]",
 		Short:   "Go on with a deployment that ended before its time",
@@ -33,15 +36,15 @@ func newResume(s *session) *cobra.Command {
 		Example: "  rollpin resume last",
 		Args:    usage(idAndService),
 		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := s.deployments(environment, optional(args, 1))
+			all, err := s.deployments(environment, optional(args, 1), nil)
 			if err != nil {
 				return err
 			}
-			d, err := journal.Find(all, args[0])
+			d, err := findResumable(all, args[0])
 			if err != nil {
-				return usageError{err}
+				return err
 			}
-			return r.resume(d, all)
+			return r.resume(d)
 		},
 	}
 	r.registerRun(c)
@@ -50,42 +53,70 @@ func newResume(s *session) *cobra.Command {
 	return c
 }
 
-// resume goes on with d; all are the deployments that are known.
-func (r *rolloutCommand) resume(d journal.Deployment, all []journal.Deployment) error {
-	if err := resumable(d, all); err != nil {
-		return err
+// findResumable returns the deployment that ref means. One that a person declined was never begun.
+func findResumable(all []journal.Deployment, ref string) (journal.Deployment, error) {
+	begun := slices.DeleteFunc(slices.Clone(all), func(d journal.Deployment) bool { return ref == "last" && d.Why == rollout.Declined })
+	d, err := journal.Find(begun, ref)
+	if err != nil {
+		return d, usageError{err}
 	}
+	return d, resumable(d, all)
+}
+
+// resume goes on with d. What it goes by is read once more with the lock in hand: another run may have gone on with it in the meantime.
+func (r *rolloutCommand) resume(d journal.Deployment) error {
 	how := *r // the flags of this run; those of the first say what it does
 	c := r.commandOf(d)
 	r.parallel, r.reason, r.wait, r.localLock, r.skipUnreachable = how.parallel, how.reason, how.wait, how.localLock, how.skipUnreachable
 	if err := r.backThere(d); err != nil {
 		return err
 	}
-	if r.artifact != "" {
+	if r.artifact != "" && !strings.Contains(r.artifact, "://") {
 		if _, err := os.Stat(r.artifact); err != nil {
 			r.artifact = "" // the nodes, or the cache, may have the release; if not, that is said
 		}
 	}
-	r.version, r.yes, r.earlier = d.Asked.Version, true, &d
+	r.version, r.yes, r.earlier = d.Asked.Version, d.Touched(), &d
+	r.locked = func(t config.Target) error {
+		all, err := r.deployments(d.Environment, d.Service, &t)
+		if err != nil {
+			return err
+		}
+		now, err := findResumable(all, d.ID)
+		r.earlier = &now
+		return err
+	}
 	return r.run(c, d.Service)
 }
 
-// resumable refuses what is over: a deployment that came to its end with every node, or that another one came after.
+// resumable refuses what is over: what was never more than a stage or never had a plan, and what another deployment came after.
 func resumable(d journal.Deployment, all []journal.Deployment) error {
 	newer := slices.IndexFunc(all, func(other journal.Deployment) bool {
 		return other.ID > d.ID && other.Environment == d.Environment && other.Service == d.Service && other.Touched()
 	})
-	again := fmt.Sprintf("rollpin show %s; to deploy it all the same: rollpin deploy %s==%s -e %s", d.ID, d.Service, d.Release.Version, d.Environment)
 	switch {
 	case d.Asked.Command == "stage":
-		return usageError{hinted{errors.New("it is a mere stage"), fmt.Sprintf("rollpin stage %s==%s -e %s", d.Service, d.Asked.Version, d.Environment)}}
+		return usageError{hinted{errors.New("it is a mere stage"), againCommand(d)}}
 	case newer >= 0:
-		return hinted{fmt.Errorf("somebody else deployed since: %s", all[newer].Title()+" "+all[newer].ID), again}
+		return hinted{fmt.Errorf("somebody else deployed since: %s", all[newer].Title()+" "+all[newer].ID), "rollpin show " + all[newer].ID + "; to do it all the same: " + againCommand(d)}
 	}
 	if _, err := d.Resume(); err != nil {
-		return hinted{fmt.Errorf("there is nothing to go on with: %w", err), again}
+		return hinted{fmt.Errorf("there is nothing to go on with: %w", err), againCommand(d)}
 	}
 	return nil
+}
+
+// againCommand begins a deployment anew.
+func againCommand(d journal.Deployment) string {
+	target := d.Service
+	if version := cmp.Or(d.Release.Version, d.Asked.Version); version != "" && d.Asked.Command != "rollback" && d.Asked.Command != "converge" {
+		target += "==" + version
+	}
+	words := []string{"rollpin", cmp.Or(d.Asked.Command, "deploy"), target, "-e", d.Environment}
+	for _, flag := range d.Asked.Flags {
+		words = append(words, word(flag))
+	}
+	return strings.Join(words, " ")
 }
 
 // commandOf reads the flags of the deployment's first run into r, and returns the command that has them.
@@ -101,8 +132,9 @@ func (r *rolloutCommand) commandOf(d journal.Deployment) *cobra.Command {
 	_ = c.ParseFlags(append(slices.Clone(d.Asked.Flags), "--env="+d.Environment))
 	if r.configFile == "" {
 		r.configFile = *file
+	} else if absolute, err := filepath.Abs(r.configFile); err == nil {
+		r.configFile = absolute // it is of here, not of there
 	}
-	r.converge = ""
 	return c
 }
 

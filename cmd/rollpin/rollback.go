@@ -12,7 +12,9 @@ whichever deployment brought it there; nodes that run another release are left a
 cannot be reached nor one that fails keeps the others from going back, unless the first batch fails as a whole.
 Run twice, it goes back twice.`
 
-func newRollback(s *session) *cobra.Command { return rollbackCommand(&rolloutCommand{session: s}) }
+func newRollback(s *session) *cobra.Command {
+	return rollbackCommand(&rolloutCommand{session: s, verb: "rollback"})
+}
 
 func rollbackCommand(r *rolloutCommand) *cobra.Command {
 	r.rollback, r.yes = true, true

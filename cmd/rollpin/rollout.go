@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"os"
 	"strings"
@@ -41,25 +40,14 @@ type rolloutCommand struct {
 	localLock bool
 	// skipUnreachable leaves nodes out that cannot be reached.
 	skipUnreachable bool
-	// converge goes to the release id, whatever the index has now.
-	converge string
+	// verb is the word after rollpin, for the record.
+	verb string
+	// release is the id to go to, whatever the index has now; empty to find out.
+	release string
 	// earlier is a deployment to go on with; nil for a new one.
 	earlier *journal.Deployment
-}
-
-// word is the command as the record calls it.
-func (r *rolloutCommand) word() string {
-	switch {
-	case r.earlier != nil:
-		return "resume"
-	case r.rollback:
-		return "rollback"
-	case r.stage:
-		return "stage"
-	case r.converge != "":
-		return "converge"
-	}
-	return "deploy"
+	// locked is called with the lock in hand, to read what the run goes by: what was read before may be history. Nil for nothing.
+	locked func(config.Target) error
 }
 
 // register adds the flags that deploy, stage, rollback and converge share.
@@ -110,11 +98,16 @@ func (r *rolloutCommand) run(c *cobra.Command, service string) error {
 	if err != nil {
 		return err
 	}
-	held, err := r.hold(resolved, r.id())
+	held, err := r.hold(resolved)
 	if err != nil {
 		return err
 	}
 	defer held.end()
+	if r.locked != nil {
+		if err := r.locked(resolved); err != nil {
+			return err
+		}
+	}
 	if held.waited {
 		if targets, err = r.targets(c, resolved); err != nil {
 			return err
@@ -143,23 +136,22 @@ func (r *rolloutCommand) runHeld(c *cobra.Command, t config.Target, targets []in
 	deployment.Version = r.version
 	deployment.Confirm = r.confirmation(reporter)
 	r.announce(t, targets, deployment.ID)
-	outcome, err := r.rollOut(held, t, deployment, opened, reporter)
+	record, err := r.record(held, t, deployment.ID)
+	if err != nil {
+		reporter.Close()
+		return err
+	}
+	outcome := rollout.Run(r.ctx, held.soft, deployment, opened, record, reporter.Event)
 	reporter.Close()
+	// Whoever ends the process soon after a signal must not cut off the last block.
+	err = r.summarize(c, deployment, outcome)
+	if closing := closeRecord(r.ctx, record); closing != nil && !strings.Contains(outcome.Interrupted, closing.Error()) {
+		fmt.Fprintln(r.stderr, "warning:", report.Clean(closing.Error()))
+	}
 	if err != nil {
 		return err
 	}
-	if err := r.summarize(c, deployment, outcome); err != nil {
-		return err
-	}
 	return outcomeError(held.soft, outcome)
-}
-
-// id is the deployment's: a new one, unless an earlier one is gone on with.
-func (r *rolloutCommand) id() string {
-	if r.earlier != nil {
-		return r.earlier.ID
-	}
-	return deploymentID(time.Now())
 }
 
 // targets asks discovery; a deployment that is gone on with keeps those that it had, as far as they are still there.
@@ -178,7 +170,7 @@ func (r *rolloutCommand) targets(c *cobra.Command, t config.Target) ([]inventory
 func (r *rolloutCommand) deployment(c *cobra.Command, t config.Target, targets []inventory.Node, held *held) (rollout.Deployment, error) {
 	d := rollout.Deployment{
 		ID: held.by.Deployment, Rollback: r.rollback, Service: t.Service.Name, Environment: t.Environment, Nodes: targets, Strategy: t.Strategy,
-		StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, SkipUnreachable: r.skipUnreachable, Release: r.converge,
+		StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, SkipUnreachable: r.skipUnreachable, Release: r.release,
 		By: held.by, Asked: r.asked(c, targets),
 	}
 	if r.earlier == nil {
@@ -187,22 +179,6 @@ func (r *rolloutCommand) deployment(c *cobra.Command, t config.Target, targets [
 	resume, err := r.earlier.Resume()
 	d.Resume = &resume
 	return d, err
-}
-
-// rollOut runs the deployment and keeps its record.
-func (r *rolloutCommand) rollOut(held *held, t config.Target, d rollout.Deployment, on *fleet.Fleet, reporter report.Reporter) (rollout.Outcome, error) {
-	if r.dryRun {
-		return rollout.Run(r.ctx, held.soft, d, on, nil, reporter.Event), nil
-	}
-	record, err := r.record(held, t, d.ID)
-	if err != nil {
-		return rollout.Outcome{}, err
-	}
-	outcome := rollout.Run(r.ctx, held.soft, d, on, record, reporter.Event)
-	if err := record.Close(); err != nil && !strings.Contains(outcome.Interrupted, err.Error()) {
-		fmt.Fprintln(r.stderr, "warning:", report.Clean(err.Error()))
-	}
-	return outcome, nil
 }
 
 // take gets the artifact in hand, and with it the version, before any node is asked.
@@ -217,7 +193,7 @@ func (r *rolloutCommand) openFleet(t config.Target, nodes []inventory.Node, held
 	options := fleet.Options{Deployment: held.by.Deployment, By: held.by, Domain: held.domain, Version: r.version, Ahead: r.stage}
 	if r.lock != "" {
 		text, err := os.ReadFile(r.lock)
-		if err != nil {
+		if err != nil && r.earlier == nil { // what is gone on with may be on the nodes; if not, that is said
 			return nil, nil, usageError{fmt.Errorf("reading the lock: %w", err)}
 		}
 		options.Lock = string(text)
@@ -251,7 +227,7 @@ func (r *rolloutCommand) announce(t config.Target, nodes []inventory.Node, id st
 	if len(nodes) == 1 {
 		count = "1 node"
 	}
-	fmt.Fprintf(r.stderr, "%s %s on %s: %s, %s (%s)\n", r.word(), t.Service.Name, t.Environment, count, t.Strategy.Name, id)
+	fmt.Fprintf(r.stderr, "%s %s on %s: %s, %s (%s)\n", r.verb, t.Service.Name, t.Environment, count, t.Strategy.Name, id)
 }
 
 // confirmation asks before the first node is touched, where there is somebody to ask.
@@ -278,12 +254,7 @@ func (r *rolloutCommand) summarize(c *cobra.Command, d rollout.Deployment, o rol
 		id = ""
 	}
 	return report.Summary{
-		Service: d.Service, Environment: d.Environment, Deployment: id, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
+		Service: d.Service, Environment: d.Environment, Deployment: id, Resumed: r.earlier != nil, Outcome: o, StageOnly: r.stage, Color: r.color(r.stdout),
 		Flags: flags, BackFlags: repeat(c, "strategy", "canary", "bake", "max-failures", "on-failure", "allow-yanked", "lock", "artifact"),
 	}.Write(r.stdout)
-}
-
-// deploymentID sorts by time: seconds in UTC, then four random letters for two that start in the same second.
-func deploymentID(now time.Time) string {
-	return now.UTC().Format("20060102T150405") + "-" + fmt.Sprintf("%.4s", rand.Text())
 }

@@ -26,7 +26,7 @@ func newShow(s *session) *cobra.Command {
 		Example: "  rollpin show last api -e production",
 		Args:    usage(idAndService),
 		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := s.deployments(environment, optional(args, 1))
+			all, err := s.deployments(environment, optional(args, 1), nil)
 			if err != nil {
 				return err
 			}

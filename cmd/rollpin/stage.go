@@ -12,7 +12,7 @@ One node of each platform installs the release, the others get the very same fil
 other releases.`
 
 func newStage(s *session) *cobra.Command {
-	r := &rolloutCommand{session: s, stage: true, yes: true}
+	r := &rolloutCommand{session: s, verb: "stage", stage: true, yes: true}
 	c := &cobra.Command{
 		Use:     "stage SERVICE[==VERSION|@VERSION] -e ENV",
 		Short:   "Put a version on the nodes, beside what runs",

@@ -78,7 +78,7 @@ func (t *target) status(s *session, c *cobra.Command, service string) (report.St
 	}
 	defer closeFleet()
 	status := report.Status{Service: service, Environment: resolved.Environment, Nodes: opened.Status(s.soft, parallel)}
-	if all, err := s.deployments(resolved.Environment, service); err == nil {
+	if all, err := s.deployments(resolved.Environment, service, &resolved); err == nil {
 		if good, ok := journal.LastGood(all); ok {
 			status.Good = &report.Good{Release: good.Release.ID, Deployment: good.ID, Began: good.Began}
 		}

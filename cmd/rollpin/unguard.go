@@ -38,7 +38,7 @@ func (s *session) unguard(c *cobra.Command, t *target, resolved config.Target, y
 	}
 	var failed error
 	for _, name := range slices.Sorted(maps.Keys(guards)) {
-		if err := opened.BreakGuard(s.soft, name, guards[name].Deployment); err != nil {
+		if err := opened.BreakGuard(s.soft, name); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
 			continue
 		}

@@ -62,6 +62,8 @@ func webURL(example, hint string) kind[string] {
 		switch {
 		case hasCredentials(text):
 			return "", &refusal{"expected a URL without a user name and password in it", hint}
+		case err == nil && u.RawQuery != "" && strings.Contains(hint, "index_auth"):
+			return "", &refusal{"expected a URL without a query, which may hold a token", hint}
 		case err != nil || hasControl(text) || strings.ContainsFunc(text, unicode.IsSpace):
 			return "", errUnexpected
 		case u.Scheme != "http" && u.Scheme != "https":

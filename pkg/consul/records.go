@@ -80,6 +80,21 @@ func (l *Locks) Records(ctx context.Context, environment, service string) (map[s
 	return records, nil
 }
 
+// NewestRecord is the id of the newest deployment that has a record; empty for none.
+func (l *Locks) NewestRecord(ctx context.Context, key lock.Key) (string, error) {
+	paths, err := ask(ctx, l.agent, "listing the records of deployments", patience, func(ctx context.Context) ([]string, error) {
+		paths, _, err := l.client.KV().Keys(recordsPath(key), "", reading(ctx))
+		return paths, err
+	})
+	newest := ""
+	for _, path := range paths {
+		if id, err := url.PathUnescape(strings.TrimPrefix(path, recordsPath(key))); err == nil {
+			newest = max(newest, id)
+		}
+	}
+	return newest, err
+}
+
 // recordsPath ends with a slash.
 func recordsPath(key lock.Key) string { return "rollpin/" + key.Path() + "/deployments/" }
 

@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/config"
@@ -66,8 +68,8 @@ type node struct {
 	facts rollout.Facts
 	// confirmed is the service as it was when it had become healthy.
 	confirmed restart.State
-	// guarded: the node is this deployment's, and nothing is switched on it where that has changed.
-	guarded bool
+	// guarded: the node is this run's, and nothing is switched on it where that has changed. Set once, also beside other steps.
+	guarded atomic.Bool
 	// found is the set of packages that the node's prefix has and that no record is about; in-place alone has it.
 	found foundSet
 }
@@ -117,7 +119,8 @@ func New(o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.guard = release.Guard{Deployment: o.Deployment, Domain: o.Domain, Holder: string(holder)}
+	// Two runs of one deployment are two, where nodes are concerned: the first may not be over when the second begins.
+	f.guard = release.Guard{Deployment: o.Deployment + "." + rand.Text()[:6], Domain: o.Domain, Holder: string(holder)}
 	f.source = pkgmgr.Source{
 		Package: o.Service.Package, Index: o.Service.Index, User: o.Service.IndexAuth.User, Password: o.IndexPassword,
 		Python: o.Service.Python, AllowSource: o.Service.AllowSource, AllowScripts: o.Service.AllowScripts,

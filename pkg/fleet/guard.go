@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/rollpin/rollpin/pkg/lock"
@@ -20,14 +21,16 @@ func (f *Fleet) Guard(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
 	facts, err := f.run(ctx, n, release.TakeGuard(n.facts.Path, f.guard, rollout.GuardTTL))
-	n.guarded = facts.Get("guard") != ""
+	if facts.Get("guard") != "" {
+		n.guarded.Store(true)
+	}
 	return guardedError(n, facts, err)
 }
 
 // runGuarded is run for what must not be done to a node of another deployment.
 func (f *Fleet) runGuarded(ctx context.Context, n *node, s shell.Script) (shell.Facts, error) {
-	if n.guarded {
-		s = release.Guarded(s, n.facts.Path, f.deployment)
+	if n.guarded.Load() {
+		s = release.Guarded(s, n.facts.Path, f.guard.Deployment)
 	}
 	facts, err := f.run(ctx, n, s)
 	return facts, guardedError(n, facts, err)
@@ -51,10 +54,11 @@ func holder(deployment, text string) lock.Holder {
 
 // busy is the deployment of a guard, unless it is over: it has not been there for long, or it held the lock that this one holds now.
 func (f *Fleet) busy(g *release.Guard) *lock.Holder {
-	if g == nil || g.Deployment == f.deployment || g.Age >= rollout.GuardTTL || g.Domain != "" && g.Domain == f.guard.Domain {
+	if g == nil || g.Deployment == f.guard.Deployment || g.Age.Abs() >= rollout.GuardTTL || g.Domain != "" && g.Domain == f.guard.Domain {
 		return nil
 	}
-	h := holder(g.Deployment, g.Holder)
+	id, _, _ := strings.Cut(g.Deployment, ".")
+	h := holder(id, g.Holder)
 	return &h
 }
 
@@ -67,7 +71,7 @@ func (f *Fleet) Settle(ctx context.Context, name string, prune bool) error {
 	if obsolete := n.facts.Obsolete(f.service.Keep); prune && len(obsolete) > 0 {
 		parts = append(parts, release.Remove(n.facts.Path, obsolete))
 	}
-	script, err := shell.Join("settle", append(parts, release.Unguard(n.facts.Path, f.deployment))...)
+	script, err := shell.Join("settle", append(parts, release.Unguard(n.facts.Path, f.guard.Deployment))...)
 	if err != nil {
 		return err
 	}
@@ -100,11 +104,14 @@ func (f *Fleet) Guards(ctx context.Context, parallel int) (guards map[string]loc
 	return guards, errs
 }
 
-// BreakGuard takes a node from the deployment that has it, if it still does.
-func (f *Fleet) BreakGuard(ctx context.Context, name, deployment string) error {
+// BreakGuard takes a node from the deployment that Guards found there, if it still has it.
+func (f *Fleet) BreakGuard(ctx context.Context, name string) error {
 	n := f.node(name)
+	if n.facts.Guard == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
-	_, err := f.run(ctx, n, release.Unguard(n.facts.Path, deployment))
+	_, err := f.run(ctx, n, release.Unguard(n.facts.Path, n.facts.Guard.Deployment))
 	return err
 }

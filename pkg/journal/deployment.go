@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/lock"
@@ -172,7 +173,9 @@ func (d Deployment) Touched() bool {
 }
 
 // Spent returns the names of the nodes that failed so far, in any run: they count against the budget of the next.
-func (d Deployment) Spent() []string { return d.names(func(n *Node) bool { return n.Failure != nil }) }
+func (d Deployment) Spent() []string {
+	return d.names(func(n *Node) bool { return n.Failure != nil && !n.Skipped })
+}
 
 // Skipped returns the names of the nodes that the deployment does not answer for.
 func (d Deployment) Skipped() []string { return d.names(func(n *Node) bool { return n.Skipped }) }
@@ -204,4 +207,18 @@ func (d Deployment) Took() time.Duration {
 	}
 	run := d.Runs[len(d.Runs)-1]
 	return run.Updated.Sub(run.Began)
+}
+
+// clone returns a copy that what is applied later does not change.
+func (d *Deployment) clone() Deployment {
+	c := *d
+	c.index = nil
+	c.Runs, c.Notes, c.Nodes, c.Waves = slices.Clone(d.Runs), slices.Clone(d.Notes), slices.Clone(d.Nodes), slices.Clone(d.Waves)
+	for i := range c.Nodes {
+		c.Nodes[i].Steps = slices.Clone(c.Nodes[i].Steps)
+	}
+	for i := range c.Waves {
+		c.Waves[i].Gates, c.Waves[i].Decisions = slices.Clone(c.Waves[i].Gates), slices.Clone(c.Waves[i].Decisions)
+	}
+	return c
 }

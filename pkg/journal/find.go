@@ -114,14 +114,28 @@ func near(all []Deployment, ref string) []Deployment {
 func (d Deployment) activates() bool { return !d.Asked.DryRun && d.Asked.Command != "stage" }
 
 // LastGood returns the deployment whose release is the last known good one: of all, which are those of one service in one environment, the
-// newest first, the first that ended with every node of the role on one release. False means that there is none.
+// newest first, the first that ended with every node of the role on one release, and that no rollback has left since. False means that
+// there is none.
 func LastGood(all []Deployment) (Deployment, bool) {
+	left := map[string]bool{}
 	for _, d := range all {
-		if d.good() {
+		if d.good() && !left[d.Release.ID] {
 			return d, true
+		}
+		if d.Asked.Command == "rollback" {
+			d.leaves(left)
 		}
 	}
 	return Deployment{}, false
+}
+
+// leaves adds the releases that a rollback took nodes away from: somebody found them bad, even if not every node could go back.
+func (d Deployment) leaves(releases map[string]bool) {
+	for i := range d.Nodes {
+		if n := &d.Nodes[i]; n.Touched && n.From != n.To {
+			releases[n.From] = true
+		}
+	}
 }
 
 func (d Deployment) good() bool {

@@ -91,7 +91,10 @@ func (d *Deployment) plan(e rollout.Event) {
 	for _, name := range made.Done {
 		n := d.node(name)
 		n.from(e.Release)
-		n.To, n.Runs, n.Known, n.Healthy = e.Release, e.Release, true, true
+		if n.To == "" || !n.Known { // a rollback has a release of its own for each node
+			n.To, n.Runs, n.Known = e.Release, e.Release, true
+		}
+		n.Healthy = true
 	}
 	for _, wave := range made.Waves {
 		for _, step := range wave.Steps {

@@ -29,6 +29,17 @@ func List(dir, environment, service string) ([]Deployment, error) {
 	return newestFirst(slices.DeleteFunc(all, broken)), errors.Join(err, errors.Join(errs...))
 }
 
+// Newest returns the newest id of a service's deployments, by the names of their journals alone; empty for none.
+func Newest(dir, environment, service string) string {
+	files, _ := find(dir, environment, service) // what cannot be read is told by who reads it
+	newest := ""
+	for _, file := range files {
+		id, _ := unescape(strings.TrimSuffix(filepath.Base(file), extension))
+		newest = max(newest, id)
+	}
+	return newest
+}
+
 // find returns the names of the journals, without reading them.
 func find(dir, environment, service string) ([]string, error) {
 	var files []string

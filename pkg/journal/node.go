@@ -102,8 +102,11 @@ func (n *Node) settle(o *rollout.NodeOutcome, run int) {
 	if o.Staged != nil {
 		n.Staged = o.Staged
 	}
-	if o.Failure != nil {
+	switch {
+	case o.Failure != nil:
 		n.Failure = o.Failure
+	case o.Skipped != "":
+		n.Failure = nil // it was left out for that
 	}
 	if o.Undo != nil {
 		n.Undo = o.Undo

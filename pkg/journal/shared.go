@@ -13,8 +13,8 @@ const (
 	maxShared = 350 << 10
 	// shareEvery is the longest that others may lag behind while nothing important happens.
 	shareEvery = 2 * time.Second
-	// lastShare bounds sharing the end; the half of it after an interrupt, when everything must be over in seconds.
-	lastShare = 5 * time.Second
+	// lastShare bounds sharing the end; hastyShare does so after an interrupt, when everything must be over in seconds.
+	lastShare, hastyShare = 5 * time.Second, 500 * time.Millisecond
 )
 
 // Shared is a journal that others see, too. The lines stand in a file of this machine; a folded form of them is saved elsewhere, such as in
@@ -103,13 +103,13 @@ func (s *Shared) share(ctx context.Context, events int) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	d := s.d
-	if s.saved == d.Events || events > 0 && s.saved >= events {
+	if s.saved == s.d.Events || events > 0 && s.saved >= events {
 		s.mu.Unlock()
 		return nil
 	}
-	text, err := Pack(d, maxShared)
+	d := s.d.clone() // to pack takes a second for thousands of nodes, and none of them must wait for it
 	s.mu.Unlock()
+	text, err := Pack(d, maxShared)
 	if err != nil {
 		return err
 	}
@@ -120,15 +120,15 @@ func (s *Shared) share(ctx context.Context, events int) error {
 	return nil
 }
 
-// Close shares the end and closes the file.
-func (s *Shared) Close() error {
+// Close shares the end and closes the file. There is little time for that where the context of Share has ended, and none where hard has.
+func (s *Shared) Close(hard context.Context) error {
 	close(s.stop)
 	<-s.done
 	limit := lastShare
 	if s.ctx.Err() != nil {
-		limit /= 2
+		limit = hastyShare
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), limit)
+	ctx, cancel := context.WithTimeout(hard, limit)
 	defer cancel()
 	var err error
 	if s.held() == nil {

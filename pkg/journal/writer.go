@@ -87,18 +87,31 @@ func Create(dir, environment, service, id string) (*Writer, error) {
 // Open goes on with the journal of a deployment, behind its last whole line; a torn one is cut off.
 func Open(dir, environment, service, id string) (*Writer, error) {
 	name := File(dir, environment, service, id)
-	opened, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
+	found, err := mend(name)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil, &Error{name, "opening", err}
 	}
+	return newWriter(name, opened, found), nil
+}
+
+// mend cuts off a torn line and returns the number of whole ones. Windows does not cut a file that is open for appending.
+func mend(name string) (lines int, err error) {
+	opened, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return 0, &Error{name, "opening", err}
+	}
 	found, err := scan(opened, name, func(rollout.Event) {})
 	if err != nil {
-		return nil, errors.Join(err, opened.Close())
+		return 0, errors.Join(err, opened.Close())
 	}
-	if err := errors.Join(opened.Truncate(found.size), opened.Sync()); err != nil {
-		return nil, &Error{name, "mending", errors.Join(err, opened.Close())}
+	if err := errors.Join(opened.Truncate(found.size), opened.Sync(), opened.Close()); err != nil {
+		return 0, &Error{name, "mending", err}
 	}
-	return newWriter(name, opened, found.lines), nil
+	return found.lines, nil
 }
 
 func newWriter(name string, f file, seq int) *Writer {

@@ -31,7 +31,8 @@ func (f Files) Domain(_ context.Context, key Key) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the name of the locks of this machine: %w", err)
 	}
-	return "file:" + strings.TrimSpace(string(text)) + "/" + key.Path(), nil
+	host, err := os.Hostname() // of machines that are copies of one, each has locks of its own
+	return "file:" + strings.TrimSpace(string(text)) + "@" + host + "/" + key.Path(), err
 }
 
 func ignore(err, known error) error {

@@ -11,6 +11,7 @@ import (
 // Guard is PATH/.rollpin/guard, the node's own defence against a second deployer that shares no lock with the first. Its three lines are the
 // deployment, the domain, and who it is, as JSON; its date is when the deployment was last there.
 type Guard struct {
+	// Deployment names a run of a deployment; it is part of a file's name.
 	Deployment string
 	// Domain names the lock that the deployment holds: whoever holds the same one later knows that the deployment is over.
 	Domain string

@@ -19,8 +19,9 @@ const logShown = 12
 // type next.
 type Summary struct {
 	Service, Environment string
-	// Deployment is its id; empty where it cannot be gone on with.
+	// Deployment is its id; empty where it cannot be gone on with. Resumed: that was done just now.
 	Deployment string
+	Resumed    bool
 	Outcome    rollout.Outcome
 	// Flags are what the user must repeat for the next command to mean the same, " --config FILE"; BackFlags those for a rollback.
 	Flags, BackFlags string
@@ -248,6 +249,9 @@ func (s Summary) commands() []string {
 		again = fmt.Sprintf("rollpin rollback %s -e %s%s%s", s.Service, s.Environment, goal(o), s.Flags)
 	}
 	resume := cmp.Or(s.resume(), again)
+	if s.Resumed {
+		again = resume
+	}
 	back := fmt.Sprintf("rollpin rollback %s -e %s%s", s.Service, s.Environment, s.BackFlags)
 	// Otherwise it may be the version itself that cannot be had.
 	known := o.Rollback || o.Release.Version != "" || len(o.Problems) > 0 || o.Interrupted != ""
@@ -277,7 +281,7 @@ func (s Summary) commands() []string {
 
 // resume is the command that goes on with the deployment; empty where there is no plan to go on with.
 func (s Summary) resume() string {
-	if s.Deployment == "" || s.Outcome.Plan.Digest == "" {
+	if s.Deployment == "" || s.Outcome.Plan.Digest == "" && !s.Resumed {
 		return ""
 	}
 	return "rollpin resume " + s.Deployment

@@ -170,12 +170,17 @@ func (r *run) interrupted() error {
 // the disk. What cannot be done is told, and fails nothing. After an interrupt there is time for the guards alone.
 func (r *run) settle(err error) {
 	var stop *Stop
-	prune := !r.Rollback && !r.StageOnly && !(errors.As(err, &stop) && stop.Why == Staging)
+	early := errors.As(err, &stop) && (stop.Why == Staging || stop.Why == Locked)
+	prune := !r.Rollback && !r.StageOnly && !early
 	there := slices.DeleteFunc(r.asked(), func(n *node) bool { return n.failure != nil && n.failure.Class == Unreachable })
 	r.each(there, func(n *node) {
 		prune := prune && n.known() && n.undo == nil && r.interrupted() == nil
 		if err := r.fleet.Settle(r.safe, n.Name, prune); err != nil && r.interrupted() == nil && n.known() {
-			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("old releases stay: %v", err)})
+			what := "it stays in the hands of this deployment for a while"
+			if prune {
+				what = "old releases stay"
+			}
+			r.tell(Event{Kind: Note, Node: n.Name, Text: fmt.Sprintf("%s: %v", what, err)})
 		}
 	})
 }

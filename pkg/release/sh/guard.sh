@@ -16,7 +16,12 @@ if [ -n "$mine" ] && ln "$mine" guard 2>/dev/null; then
 elif [ -e guard ]; then
 	owner=$(sed -n 1p guard)
 	changed=$(stat -c %Y guard 2>/dev/null || stat -f %m guard 2>/dev/null)
-	if [ "$owner" != "$deployment" ] && [ "$(sed -n 2p guard)" != "$domain" ] && [ $(($(date +%s) - ${changed:-0})) -lt "$ttl" ]; then
+	case $changed in
+	'' | *[!0-9]*) changed=0 ;;
+	esac
+	age=$(($(date +%s) - changed))
+	# A date in the future is that of a clock that was wrong, then or now.
+	if [ "$owner" != "$deployment" ] && [ "$(sed -n 2p guard)" != "$domain" ] && [ "$age" -lt "$ttl" ] && [ "$age" -gt "-$ttl" ]; then
 		fact guarded "$(sed -n 3p guard)"
 		die "another deployment is at work here"
 	fi

@@ -52,7 +52,10 @@ fi
 if [ -f "$path/.rollpin/guard" ]; then
 	facts guard <"$path/.rollpin/guard"
 	guarded=$(stat -c %Y "$path/.rollpin/guard" 2>/dev/null || stat -f %m "$path/.rollpin/guard" 2>/dev/null)
-	fact guardage $(($(date +%s) - ${guarded:-0}))
+	case $guarded in
+	'' | *[!0-9]*) guarded=0 ;;
+	esac
+	fact guardage $(($(date +%s) - guarded))
 fi
 for dir in "$path"/releases/*/; do
 	[ -d "$dir" ] || continue
