@@ -350,7 +350,7 @@ func TestAnInterruptedReceiveIsNoRelease(t *testing.T) {
 		digester = "sha256sum"
 	}
 	for _, signal := range []string{"KILL", "TERM"} {
-		for _, tool := range []string{digester, "tar", "xargs", "touch", "stat", "sort", "mv"} {
+		for _, tool := range []string{digester, "tar", "xargs", "touch", "find", "sort", "mv"} {
 			path, bin := filepath.Join(t.TempDir(), "api"), t.TempDir()
 			file := must(t, Admit(path, one, 0)).Get("incoming")
 			if err := os.WriteFile(file, archive, 0o644); err != nil {
