@@ -10,11 +10,16 @@ trap 'rm -rf "$out"' EXIT
 trap 'exit 141' HUP INT TERM PIPE
 {
 	echo ./rollpin.manifest
-	awk -F "$tab" '$1 == "f" { print $6 } $1 == "l" { print $2 }' rollpin.manifest
+	# What resembles each other goes side by side, byte-code with its source: gzip looks back no further than 32 KiB.
+	LC_ALL=C awk -F "$tab" '$1 == "f" || $1 == "l" {
+		name = place = $1 == "f" ? $6 : $2
+		if (sub(/__pycache__\//, "", place)) sub(/\.[^.\/]*\.pyc$/, ".py", place)
+		print place "\t" name
+	}' rollpin.manifest | LC_ALL=C sort | cut -f 2
 } >"$out/files" || die "cannot write to $out"
-# GNU tar would name a file by an earlier one with the same inode. Less effort than gzip makes unasked packs in half the time, to 4% more.
+# GNU tar would name a file by an earlier one with the same inode. Less effort than gzip makes unasked packs in half the time, to 9% more.
 set -- -z
-! tar --hard-dereference --version >/dev/null 2>&1 || set -- --hard-dereference --use-compress-program='gzip -4'
+! tar --hard-dereference --version >/dev/null 2>&1 || set -- --hard-dereference --use-compress-program='gzip -2'
 said=$(tar -c "$@" -f "$out/bundle" -T "$out/files" 2>&1) || die "cannot pack release $id: $(printf '%s' "$said" | tail -n 1)"
 if [ -n "${SUDO_UID-}" ]; then
 	chown -R "$SUDO_UID" "$out" 2>/dev/null || chmod 644 "$out/bundle"
