@@ -29,4 +29,5 @@ fact bundle "$out/bundle"
 fact sum "$sum"
 # shellcheck disable=SC2012 # the one file has a plain name
 fact size "$(wc -c <"$out/bundle" | tr -d ' ')"
+facts lock <rollpin.lock || die "release $id has no lock on the node"
 trap - EXIT
