@@ -21,30 +21,60 @@ import (
 // maxManifest bounds the manifest in an archive, in bytes: a million files.
 const maxManifest = 256 << 20
 
-// Adopt takes an archive that release.Pack made into the cache, once every file in it is what its manifest says, and the manifest has the
-// digest of info.Record. The archive is moved; the rest of info is filled in.
-func (c *Cache) Adopt(info Info, archive string) (Info, error) {
-	manifest, err := check(archive, info.Digest())
-	if err != nil {
-		return Info{}, fmt.Errorf("checking the bundle of %s: %w", info.Record.ID, err)
-	}
-	about, err := os.Stat(archive)
+// Adopt takes an archive that release.Pack made into the cache: what fetch writes. It is checked while it arrives: every file in it is what
+// its manifest says, and the manifest has the digest of info.Record. The rest of info is filled in. An error of fetch comes back as it is.
+func (c *Cache) Adopt(info Info, fetch func(io.Writer) error) (Info, error) {
+	temp, err := c.Temp()
 	if err != nil {
 		return Info{}, err
 	}
-	if info.SHA256, err = fileDigest(archive); err != nil {
+	file, err := os.CreateTemp(temp, "fetch-")
+	if err != nil {
 		return Info{}, err
 	}
-	info.Packed = about.Size()
+	sum := sha256.New()
+	manifest, err := checkWhile(info, func(to io.Writer) error { return fetch(io.MultiWriter(file, sum, to)) })
+	about, statErr := file.Stat()
+	if closeErr := errors.Join(statErr, file.Close()); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		_ = os.Remove(file.Name()) // else it goes with the directory of this run
+		return Info{}, err
+	}
+	info.SHA256, info.Packed = hex.EncodeToString(sum.Sum(nil)), about.Size()
 	info.Files, info.Bytes = manifest.Size()
-	return c.put(info, manifest, archive)
+	return c.put(info, manifest, file.Name())
+}
+
+// checkWhile checks the archive that fetch writes. What comes after a fault is read as well, so that the fault is told and not that fetch was cut.
+func checkWhile(info Info, fetch func(io.Writer) error) (release.Manifest, error) {
+	from, to := io.Pipe()
+	var manifest release.Manifest
+	var fault error
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		manifest, fault = check(from, info.Digest())
+		_, _ = io.Copy(io.Discard, from)
+	}()
+	err := fetch(to)
+	_ = to.CloseWithError(err)
+	<-checked
+	switch {
+	case err != nil:
+		return release.Manifest{}, err
+	case fault != nil:
+		return release.Manifest{}, fmt.Errorf("checking the bundle of %s: %w", info.Record.ID, fault)
+	}
+	return manifest, nil
 }
 
 // check reads an archive from end to end: its manifest comes first, and every other entry is in it.
-func check(archive, digest string) (release.Manifest, error) {
+func check(archive io.Reader, digest string) (release.Manifest, error) {
 	var manifest release.Manifest
 	open := map[string]release.Entry{}
-	err := walk(archive, func(header *tar.Header, body io.Reader) error {
+	err := read(archive, func(header *tar.Header, body io.Reader) error {
 		if manifest.Text() == "" {
 			if clean(header.Name) != "./"+release.ManifestName {
 				return fmt.Errorf("it begins with %q, not with its manifest", header.Name)
@@ -104,14 +134,18 @@ func same(e release.Entry, header *tar.Header, body io.Reader) error {
 	return nil
 }
 
-// walk reads the entries of an archive, one at a time.
+// walk reads the entries of an archive in a file, one at a time.
 func walk(archive string, each func(*tar.Header, io.Reader) error) error {
 	file, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReaderSize(file, 64<<10))
+	return read(file, each)
+}
+
+func read(archive io.Reader, each func(*tar.Header, io.Reader) error) error {
+	unzipped, err := gzip.NewReader(bufio.NewReaderSize(archive, 64<<10))
 	if err != nil {
 		return fmt.Errorf("reading the archive: %w", err)
 	}

@@ -130,17 +130,17 @@ func TestAdoptRefuses(t *testing.T) {
 		"a file for a link":      each("./bin/python", func(u *unpacked) { u.header.Typeflag, u.header.Linkname, u.body = tar.TypeReg, "", "x" }),
 		"a device for a file":    each("./lib/m", func(u *unpacked) { u.header.Typeflag, u.body = tar.TypeChar, "" }),
 	} {
-		if info, err := c.Adopt(Info{Record: record}, archiveFileOf(t, c, text)); err == nil || !strings.Contains(err.Error(), one) {
+		if info, err := c.Adopt(Info{Record: record}, fromFile(archiveFileOf(t, c, text))); err == nil || !strings.Contains(err.Error(), one) {
 			t.Errorf("%s was taken: %+v, %v", name, info, err)
 		}
 		if all, err := c.List(); err != nil || len(all) > 0 {
 			t.Fatalf("%s is in the cache: %v, %v", name, all, err)
 		}
 	}
-	if _, err := c.Adopt(Info{Record: record}, archiveFileOf(t, c, original)); err != nil {
+	if _, err := c.Adopt(Info{Record: record}, fromFile(archiveFileOf(t, c, original))); err != nil {
 		t.Errorf("the archive itself: %v", err)
 	}
-	if _, err := c.Adopt(Info{Record: record}, filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := c.Adopt(Info{Record: record}, fromFile(filepath.Join(t.TempDir(), "none"))); err == nil {
 		t.Error("an archive that is not there was taken")
 	}
 }
@@ -210,12 +210,8 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Add(seed.Bytes())
 	f.Add([]byte{})
-	name := filepath.Join(f.TempDir(), "archive")
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if err := os.WriteFile(name, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := check(name, m.Digest()); err == nil && got.Text() != text {
+		if got, err := check(bytes.NewReader(content), m.Digest()); err == nil && got.Text() != text {
 			t.Errorf("taken for %q", got.Text())
 		}
 	})

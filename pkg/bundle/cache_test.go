@@ -293,7 +293,7 @@ func TestManyRunsInOneDirectory(t *testing.T) {
 		for _, c := range caches {
 			group.Go(func() {
 				i := round % len(sources)
-				info, err := c.Adopt(Info{Record: sources[i]}, archiveFileOf(t, c, archives[i]))
+				info, err := c.Adopt(Info{Record: sources[i]}, fromFile(archiveFileOf(t, c, archives[i])))
 				if err != nil {
 					t.Errorf("adopt: %v", err)
 					return

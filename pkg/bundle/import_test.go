@@ -140,7 +140,11 @@ func TestImportNormalises(t *testing.T) {
 		if info.Files != 3 || info.Date != "" || !info.HasArchive || info.Packed == 0 {
 			t.Errorf("%s: %+v", name, info)
 		}
-		if _, err := check(filepath.Join(c.dir, info.Digest(), archiveFile), info.Digest()); err != nil {
+		archive, err := os.ReadFile(filepath.Join(c.dir, info.Digest(), archiveFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := check(bytes.NewReader(archive), info.Digest()); err != nil {
 			t.Errorf("%s: what was packed is not what its manifest says: %v", name, err)
 		}
 		if left, _ := filepath.Glob(filepath.Join(c.dir, tempPrefix+"*", "import-*")); len(left) > 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -132,7 +133,7 @@ func (n *node) put(id, name, text string) {
 // adopt takes a release of the node into the cache.
 func (n *node) adopt(c *Cache, record release.Record) Info {
 	n.t.Helper()
-	info, err := c.Adopt(Info{Record: record, Date: release.FileDate, Lock: "lock of " + record.ID}, n.pack(c, record.ID))
+	info, err := c.Adopt(Info{Record: record, Date: release.FileDate, Lock: "lock of " + record.ID}, fromFile(n.pack(c, record.ID)))
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -152,7 +153,19 @@ func (n *node) pack(c *Cache, id string) string {
 	return archiveFileOf(n.t, c, text)
 }
 
-// archiveFileOf is a file of the run, for Adopt to move.
+// fromFile fetches from a file.
+func fromFile(name string) func(io.Writer) error {
+	return func(to io.Writer) error {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(to, file)
+		return errors.Join(err, file.Close())
+	}
+}
+
+// archiveFileOf is a file of the run.
 func archiveFileOf(t *testing.T, c *Cache, text []byte) string {
 	t.Helper()
 	temp, err := c.Temp()

@@ -10,6 +10,7 @@ import (
 	"github.com/rollpin/rollpin/pkg/pkgmgr"
 	"github.com/rollpin/rollpin/pkg/release"
 	"github.com/rollpin/rollpin/pkg/rollout"
+	"github.com/rollpin/rollpin/pkg/shell"
 )
 
 // lockKey says what a lock is for: the lock of one release differs between platforms.
@@ -115,6 +116,11 @@ func (f *Fleet) readLock(ctx context.Context, holder, path string, record releas
 	if err != nil {
 		return pkgmgr.Lock{}, fmt.Errorf("reading the lock of %s on %s: %w", record.ID, holder, err)
 	}
+	return f.parseLock(facts, holder, record)
+}
+
+// parseLock reads the lock of a release from what its holder answered.
+func (f *Fleet) parseLock(facts shell.Facts, holder string, record release.Record) (pkgmgr.Lock, error) {
 	lock, err := f.manager.ParseLock(facts.Text("lock") + "\n")
 	if err != nil {
 		return pkgmgr.Lock{}, fmt.Errorf("reading the lock of %s on %s: %w", record.ID, holder, err)

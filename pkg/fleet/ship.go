@@ -2,10 +2,9 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/rollpin/rollpin/pkg/bundle"
 	"github.com/rollpin/rollpin/pkg/release"
@@ -22,19 +21,21 @@ func (f *Fleet) fetch(ctx context.Context, n *node, key bitsKey, record release.
 	if err != nil {
 		return bundle.Info{}, err
 	}
-	archive, err := f.download(ctx, n, packed)
-	if err != nil {
-		return bundle.Info{}, failure(n.Name, err)
-	}
-	if _, err := f.run(ctx, n, release.Discard(n.facts.Path, key.release)); err != nil {
-		return bundle.Info{}, err
-	}
-	lock, err := f.readLock(ctx, n.Name, n.facts.Path, record)
+	lock, err := f.parseLock(facts, n.Name, record)
 	if err != nil {
 		return bundle.Info{}, err
 	}
 	record.Previous, record.Deployment, record.Ahead = "", "", false
-	return f.cache.Adopt(bundle.Info{Record: record, Path: key.path, Lock: lock.Text, Date: f.fileDate()}, archive)
+	info := bundle.Info{Record: record, Path: key.path, Lock: lock.Text, Date: f.fileDate()}
+	return f.cache.Adopt(info, func(to io.Writer) error { return f.download(ctx, n, packed, key.release, to) })
+}
+
+func (f *Fleet) download(ctx context.Context, n *node, packed release.Packed, id string, to io.Writer) error {
+	if err := n.conn.Fetch(ctx, packed.File, to); err != nil {
+		return failure(n.Name, err)
+	}
+	_, err := f.run(ctx, n, release.Discard(n.facts.Path, id))
+	return err
 }
 
 // fileDate is that of all files of a release; empty for an archive, whose files keep their own: web servers tell by it what has changed.
@@ -43,25 +44,6 @@ func (f *Fleet) fileDate() string {
 		return ""
 	}
 	return release.FileDate
-}
-
-func (f *Fleet) download(ctx context.Context, n *node, packed release.Packed) (string, error) {
-	temp, err := f.cache.Temp()
-	if err != nil {
-		return "", err
-	}
-	file, err := os.CreateTemp(temp, "fetch-")
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(n.conn.Fetch(ctx, packed.File, file), file.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(file.Name()))
-	}
-	about, err := os.Stat(file.Name())
-	if err == nil && about.Size() != packed.Size {
-		err = fmt.Errorf("%s has %d bytes on the node, and %d arrived", filepath.Base(packed.File), packed.Size, about.Size())
-	}
-	return file.Name(), err
 }
 
 // ship makes the release on a node out of the bits: only the files that the node has in none of its releases travel.

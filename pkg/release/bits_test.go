@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,6 +213,28 @@ func TestAWholeReleaseArrivesAsItIs(t *testing.T) {
 	})
 }
 
+// A large archive is unpacked by Python where that works, and by gzip where not.
+func TestALargeReleaseArrivesAsItIs(t *testing.T) {
+	builder := filepath.Join(t.TempDir(), "api")
+	record := made(t, builder, Record{ID: one, Version: "1.0.0"}, func(t *testing.T, dir string) {
+		wildTree(t, dir)
+		big := make([]byte, 9_000_000)
+		rand.NewChaCha8([32]byte{}).Read(big)
+		write(t, filepath.Join(dir, "lib", "big too"), string(big))
+	})
+	archive, sum := packed(t, builder, one)
+	bin := t.TempDir()
+	program(t, bin, "python3", "head -c 5000000; exit 1")
+	for _, path := range []string{os.Getenv("PATH"), bin + ":" + os.Getenv("PATH")} {
+		t.Setenv("PATH", path)
+		other := filepath.Join(t.TempDir(), "api")
+		if _, err := received(t, other, Received{Record: record, SHA256: sum, Date: FileDate}, archive); err != nil {
+			t.Fatal(err)
+		}
+		sameTree(t, filepath.Join(builder, "releases", one), filepath.Join(other, "releases", one))
+	}
+}
+
 // A release is packed with one order and date of its files, whichever node of a kind does it.
 func TestTheSameFilesGiveTheSameDigest(t *testing.T) {
 	var digests []string
@@ -350,7 +373,7 @@ func TestAnInterruptedReceiveIsNoRelease(t *testing.T) {
 		digester = "sha256sum"
 	}
 	for _, signal := range []string{"KILL", "TERM"} {
-		for _, tool := range []string{digester, "tar", "xargs", "touch", "stat", "sort", "mv"} {
+		for _, tool := range []string{digester, "tar", "xargs", "touch", "find", "sort", "mv"} {
 			path, bin := filepath.Join(t.TempDir(), "api"), t.TempDir()
 			file := must(t, Admit(path, one, 0)).Get("incoming")
 			if err := os.WriteFile(file, archive, 0o644); err != nil {

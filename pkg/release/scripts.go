@@ -118,7 +118,7 @@ type Packed struct {
 }
 
 // Pack packs a release into an archive (tar, gzip) that the user who logs in may fetch: the manifest, then files and links, each by its
-// path. ParsePacked reads the answer, Discard removes the archive.
+// path. ParsePacked reads the answer, which has the lock as ReadLock has it too; Discard removes the archive.
 func Pack(path, id string) shell.Script { return withManifest("pack", pathAndID(path, id)...) }
 
 // ParsePacked reads the answer of Pack.

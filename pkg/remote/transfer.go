@@ -12,11 +12,13 @@ import (
 )
 
 const (
-	// transferRequests is how many SFTP requests of 32 KiB are on their way at once. It fills a link of 50 Mbit/s at 80 ms, and
+	// transferPacket is how many bytes of a file a request carries: with its header it is one SSH packet, and not one and the end of another.
+	transferPacket = 32000
+	// transferRequests is how many SFTP requests are on their way at once. It fills a link of 50 Mbit/s at 80 ms, and
 	// bounds the memory that fifty transfers take to what one process may have.
 	transferRequests = 16
 	// transferOverlap is how far behind the end of a file a cut transfer goes on: requests on their way may have been lost out of order.
-	transferOverlap = transferRequests * 32 << 10
+	transferOverlap = transferRequests * transferPacket
 	// transferTries is how many connections a transfer may use up.
 	transferTries = 3
 )
@@ -144,7 +146,7 @@ func (c *connection) useSFTP(opened chan<- *ssh.Session, do func(*sftp.Client) e
 	if err != nil {
 		return err
 	}
-	client, err := sftp.NewClientPipe(out, in, sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(transferRequests))
+	client, err := sftp.NewClientPipe(out, in, sftp.MaxPacket(transferPacket), sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(transferRequests))
 	if err != nil {
 		return errors.Join(errNoSFTP, err)
 	}
