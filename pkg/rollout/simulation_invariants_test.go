@@ -42,7 +42,9 @@ func (d *deployer) checkSwitch(node string, s rollout.Switch) {
 	if d.doneBefore[node] && n.confirmed == s.To && n.has(s.To) && n.active == nil {
 		w.problem("%s repeats %s, which is done", d, node)
 	}
-	if previous := s.Previous; s.Deployment != "" && !s.KeepPrevious && previous != "" && !n.good[previous] && n.good[n.records[n.current].Previous] {
+	_, another := n.records[n.records[n.current].Previous] // which may have been pruned
+	another = another && n.good[n.records[n.current].Previous]
+	if previous := s.Previous; s.Deployment != "" && !s.KeepPrevious && previous != "" && !n.good[previous] && another {
 		w.problem("%s makes %s, which failed on %s, its last good release", d, previous, node)
 	}
 }
