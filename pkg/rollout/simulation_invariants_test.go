@@ -126,7 +126,9 @@ func (d *deployer) checkAnnounced(n *simNode, op string, steps ...rollout.Step) 
 		return
 	}
 	if j.announced(n.name, steps...) {
-		d.of.unrecorded[n.name] = false
+		if op == "switch" || op == "withdraw" {
+			d.of.unrecorded[n.name] = false
+		}
 		return
 	}
 	d.world.problem("%s does %s on %s before its line is on disk", d, op, n.name)
