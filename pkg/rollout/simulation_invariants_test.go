@@ -134,12 +134,13 @@ func (d *deployer) checkAnnounced(n *simNode, op string, steps ...rollout.Step) 
 	d.world.problem("%s does %s on %s before its line is on disk", d, op, n.name)
 }
 
-// touch notes that d changes what a node runs: nobody else may be at work there.
+// touch notes that d changes what a node runs: nobody else may be at work there. What was on its way to a node when the lock was lost cannot be
+// called back.
 func (d *deployer) touch(n *simNode, changes bool) {
 	if !changes {
 		return
 	}
-	if a := n.active; a != nil && a != d && a.atWork() {
+	if a := n.active; a != nil && a != d && a.atWork() && d.lockLost.IsZero() {
 		d.world.problem("%s and %s both act on %s", a, d, n.name)
 	}
 	n.active = d
