@@ -102,3 +102,17 @@ func TestOutcomesOfASecondRun(t *testing.T) {
 		})
 	}
 }
+
+func TestASecondRunThatSomebodyElseOvertook(t *testing.T) {
+	for _, current := range []string{newID, "1.2.0-cccccccc"} { // the same release, or another one
+		f, resume := halfDone(3)
+		theirs := f.facts["web-2"]
+		theirs.Current, theirs.Confirmed = current, current
+		theirs.Records[current] = release.Record{ID: current, Previous: oldID, Deployment: "d2"}
+		f.facts["web-2"] = theirs
+		outcome, _ := play(t, f, func(d *Deployment) { d.Resume = resume })
+		if outcome.Why != Overtaken || f.touched() != "" {
+			t.Errorf("%s: %s (%s), touched %q", current, outcome.Status, outcome.Reason, f.touched())
+		}
+	}
+}

@@ -48,6 +48,10 @@ func (d *deployer) do(ctx context.Context, node, op, id string, effect func(*sim
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	err := d.end(ctx, n, fault, refused, unseen, effect)
+	var guarded *rollout.GuardedError
+	if errors.As(err, &guarded) && d.guardLost.IsZero() {
+		d.guardLost = time.Now()
+	}
 	w.lines = append(w.lines, simLine{time.Since(w.began), d, node, op, id, "ends", err})
 	return err
 }
@@ -134,9 +138,6 @@ func (d *deployer) mine(n *simNode) error {
 
 // refused is the answer of a node that is another deployment's.
 func (d *deployer) refused(n *simNode) error {
-	if d.guardLost.IsZero() {
-		d.guardLost = time.Now()
-	}
 	err := &rollout.GuardedError{Node: n.name}
 	err.By.Deployment = n.guard.deployment
 	return &rollout.Failure{Class: rollout.Failed, Text: err.Error(), Err: err}

@@ -42,7 +42,9 @@ func (d *deployer) checkSwitch(node string, s rollout.Switch) {
 	if d.doneBefore[node] && n.confirmed == s.To && n.has(s.To) && n.active == nil {
 		w.problem("%s repeats %s, which is done", d, node)
 	}
-	if previous := s.Previous; s.Deployment != "" && !s.KeepPrevious && previous != "" && !n.good[previous] && n.good[n.records[n.current].Previous] {
+	_, another := n.records[n.records[n.current].Previous] // which may have been pruned
+	another = another && n.good[n.records[n.current].Previous]
+	if previous := s.Previous; s.Deployment != "" && !s.KeepPrevious && previous != "" && !n.good[previous] && another {
 		w.problem("%s makes %s, which failed on %s, its last good release", d, previous, node)
 	}
 }
@@ -124,18 +126,21 @@ func (d *deployer) checkAnnounced(n *simNode, op string, steps ...rollout.Step) 
 		return
 	}
 	if j.announced(n.name, steps...) {
-		d.of.unrecorded[n.name] = false
+		if op == "switch" || op == "withdraw" {
+			d.of.unrecorded[n.name] = false
+		}
 		return
 	}
 	d.world.problem("%s does %s on %s before its line is on disk", d, op, n.name)
 }
 
-// touch notes that d changes what a node runs: nobody else may be at work there.
+// touch notes that d changes what a node runs: nobody else may be at work there. What was on its way to a node when the lock was lost cannot be
+// called back.
 func (d *deployer) touch(n *simNode, changes bool) {
 	if !changes {
 		return
 	}
-	if a := n.active; a != nil && a != d && a.atWork() {
+	if a := n.active; a != nil && a != d && a.atWork() && d.lockLost.IsZero() {
 		d.world.problem("%s and %s both act on %s", a, d, n.name)
 	}
 	n.active = d
