@@ -70,7 +70,7 @@ func (r *run) activateNode(n *node) {
 	if !interrupted {
 		r.update(n, func(n *node) { n.failure = failureOf(StepHealth, err) })
 	}
-	if r.neverSwitched(n, err) {
+	if !n.begun || r.neverSwitched(n, err) {
 		return
 	}
 	if interrupted || r.plan.OnFailure == "rollback" {
@@ -98,8 +98,10 @@ func (r *run) neverSwitched(n *node, err error) bool {
 
 // bringUp switches, restarts and waits for health. The waiting ends with an interrupt; a switch or restart that has begun gets a moment more.
 func (r *run) bringUp(n *node) error {
-	r.update(n, func(n *node) { n.touched, n.doubtful = true, true })
-	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error { return r.fleet.Switch(ctx, n.Name, r.switchOf(n)) })
+	err := r.step(r.flight, n, StepSwitch, n.to, func(ctx context.Context) error {
+		r.update(n, func(n *node) { n.begun, n.touched, n.doubtful = true, true, true })
+		return r.fleet.Switch(ctx, n.Name, r.switchOf(n))
+	})
 	if err != nil {
 		return err
 	}

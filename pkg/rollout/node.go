@@ -16,6 +16,8 @@ type node struct {
 	from, to, runs string
 	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that.
 	touched, touchedBefore bool
+	// begun: this run switches it; until then there is nothing to put back.
+	begun bool
 	// doubtful: a switch neither succeeded nor was seen to have failed, so that runs may be wrong.
 	doubtful bool
 	// stopped: the service was stopped because it had no release to go back to.
