@@ -222,9 +222,11 @@ func fate(n rollout.NodeOutcome) string {
 // next says why it ended early, and what to type next.
 func (s Summary) next(b *block) {
 	o := s.Outcome
-	if o.Err != nil && len(o.Problems) == 0 && o.Interrupted == "" && o.Why != rollout.Declined {
-		b.add("%s %s", b.bad("error:"), Clean(o.Reason))
-		b.log(o.Log)
+	if o.Err != nil && len(o.Problems) == 0 && o.Why != rollout.Declined {
+		if o.Interrupted == "" { // else the first line has said it
+			b.add("%s %s", b.bad("error:"), Clean(o.Reason))
+			b.log(o.Log)
+		}
 		if o.Hint != "" {
 			b.add("%s %s", b.warn("hint:"), Clean(o.Hint))
 		}

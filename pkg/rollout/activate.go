@@ -70,10 +70,6 @@ func (r *run) activateNode(n *node) {
 	if !interrupted {
 		r.update(n, func(n *node) { n.failure = failureOf(StepHealth, err) })
 	}
-	var guarded *GuardedError
-	if errors.As(err, &guarded) { // another deployment took the node over: nothing new is begun anywhere
-		r.lose(guarded)
-	}
 	if r.neverSwitched(n, err) {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 // serial takes one node after the other, with a short bake between them.
 const serial = "{name: serial, bake: 500ms}"
 
-// Shared makes a site whose nodes are in an environment of their own, and whose lock and record are in Consul. The environment is the
+// shared makes a site whose nodes are in an environment of their own, and whose lock and record are in Consul. The environment is the
 // test's: its end removes what Consul has of it.
 func (l *Lab) shared(t *testing.T, environment, strategy string, nodes []*Node) *Site {
 	t.Helper()
@@ -124,13 +124,6 @@ type told struct {
 			Host string `json:"host"`
 		} `json:"by"`
 	} `json:"runs"`
-	Nodes []struct {
-		Name    string `json:"name"`
-		Known   bool   `json:"known"`
-		Runs    string `json:"runs"`
-		Touched bool   `json:"touched"`
-		Healthy bool   `json:"healthy"`
-	} `json:"nodes"`
 }
 
 // show asks for the newest deployment.

@@ -32,7 +32,7 @@ func TestJournalDiskFull(t *testing.T) {
 
 	fill := filepath.Join(state, "fill")
 	fillUp(t, fill)
-	site.Run(t, "deploy", "web==1.1.0", "-e", "production").Expect(t, 3, state, "no space left on device", "hint: make room ")
+	site.Run(t, "deploy", "web==1.1.0", "-e", "production").Expect(t, 3, state, "no space left on device", "hint: make room")
 	ExpectTruth(t, "web", nodes, "1.0.0 1.0.0 1.0.0")
 	emptied(t, fill)
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,6 @@ func TestConsulGone(t *testing.T) {
 	l := lab(t)
 	nodes := l.Take(t, 3)
 	site := l.shared(t, "gone", serial, nodes)
-	direct := site.elsewhere(t, "build-2")
 	consul := wireTo(t, l.Consul)
 	site.Env = append(site.Env, "CONSUL_HTTP_ADDR="+consul.url())
 	site.Run(t, "deploy", "web==1.0.0", "-e", "gone", "--strategy", "parallel").Expect(t, 0)
@@ -85,8 +85,9 @@ func TestConsulGone(t *testing.T) {
 	running.await(t, "is lost: it was not renewed for")
 	within(t, "the lock to count as lost", began, 28*time.Second)
 	lost := time.Now()
-	// Consul frees the lock not before that.
-	direct.Run(t, "deploy", "web==1.7.0", "-e", "gone").Expect(t, 5)
+	if text, err := l.consulAPI(http.MethodGet, "kv/rollpin/gone/web/lock", ""); err != nil || !strings.Contains(text, `"Session"`) {
+		t.Errorf("somebody else could have had the lock before: %s, %v", text, err)
+	}
 	ended := running.end()
 	within(t, "the safe end", lost, 12*time.Second)
 	ended.Expect(t, 4, "the fleet is mixed", "the lock of web on gone in Consul", "is lost: it was not renewed for 25s", "to go on:   rollpin resume ")
@@ -104,7 +105,7 @@ func TestConsulGone(t *testing.T) {
 	// Without Consul it says so, in bounded time; with it, it goes on.
 	began = time.Now()
 	site.Run(t, "resume", "last", "web", "-e", "gone").Expect(t, 3, "no answer within")
-	within(t, "resume without Consul", began, 40*time.Second)
+	within(t, "resume without Consul", began, time.Minute)
 	consul.dead.Store(false)
 	each(nodes, func(_ int, n *Node) { goOn(t, n) })
 	site.Run(t, "resume", "last", "web", "-e", "gone", "--wait", "1m").Expect(t, 0, "3 of 3")

@@ -12,7 +12,12 @@ func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	l := lab(t)
 	nodes := l.Take(t, 3)
-	t.Cleanup(func() { each(nodes, func(_ int, n *Node) { n.Must(t, "systemctl -q disable web") }) })
+	t.Cleanup(func() {
+		each(nodes, func(_ int, n *Node) {
+			n.Heal(t)
+			n.Must(t, "systemctl -q disable web")
+		})
+	})
 	site := l.Site(t, changed(t, "{canary: 1, bake: 1s, batch: 50%}", serial), nodes)
 	site.Run(t, "deploy", "web==1.0.0", "-e", "production", "--strategy", "parallel").Expect(t, 0)
 	lost := nodes[1]
