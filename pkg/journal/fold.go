@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"cmp"
+
 	"github.com/rollpin/rollpin/pkg/plan"
 	"github.com/rollpin/rollpin/pkg/rollout"
 )
@@ -90,11 +92,9 @@ func (d *Deployment) plan(e rollout.Event) {
 	}
 	for _, name := range made.Done {
 		n := d.node(name)
-		n.from(e.Release)
-		if n.To == "" || !n.Known { // a rollback has a release of its own for each node
-			n.To, n.Runs, n.Known = e.Release, e.Release, true
-		}
-		n.Healthy = true
+		to := cmp.Or(n.To, e.Release) // nodes of a rollback go to different releases
+		n.from(to)
+		n.To, n.Runs, n.Known, n.Healthy = to, to, true, true
 	}
 	for _, wave := range made.Waves {
 		for _, step := range wave.Steps {
