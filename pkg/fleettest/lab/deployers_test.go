@@ -65,9 +65,17 @@ type progress struct {
 	process *os.Process
 }
 
-// begin starts the binary with -v and returns at once. The test waits for its end.
+// begin starts the binary with -v and returns at once. It does not outlive the test.
 func (s *Site) begin(t *testing.T, args ...string) *background {
 	b := &background{lines: make(chan progress, 10000), ended: make(chan Ended, 1)}
+	t.Cleanup(func() {
+		if b.process != nil {
+			_ = b.process.Kill()
+		}
+		for p := range b.lines {
+			_ = p.process.Kill()
+		}
+	})
 	go func() {
 		defer close(b.lines)
 		b.ended <- s.Follow(t, func(line string, p *os.Process) { b.lines <- progress{line, p} }, append(args, "-v")...)

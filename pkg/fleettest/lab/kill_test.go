@@ -80,7 +80,7 @@ func (k *killer) round() {
 	killed := k.kill(at, version)
 	name := fmt.Sprintf("kill %d, %s after %s of %s on the way to %s", k.kills+1, at.after, at.step, k.nodes[at.node].Name, version)
 	if killed.Status == 0 {
-		t.Logf("%s: it had ended", name)
+		t.Logf("%s: it had ended before", name)
 		ExpectTruth(t, "web", k.nodes, version+" "+version+" "+version)
 		return
 	}
@@ -157,19 +157,19 @@ func (k *killer) truly(name, was string) {
 	for _, found := range fate.FindAllStringSubmatch(shown.Out, -1) {
 		to[found[1]], fates[found[1]] = found[2], found[3]
 	}
+	lied := func(format string, args ...any) {
+		t.Fatalf("%s: %s\n%s", name, fmt.Sprintf(format, args...), shown.Text)
+	}
 	for i, n := range k.nodes {
 		said, truth, before := fates[n.Name], truths[i], strings.Fields(was)[i]
 		_, runs, found := strings.Cut(said, "runs ")
 		switch {
 		case said == "":
-			t.Errorf("%s: nothing is said of %s", name, n.Name)
+			lied("nothing is said of %s", n.Name)
 		case said == "not touched" && truth != before:
-			t.Errorf("%s: %s is said to be untouched, ran %s and runs %s", name, n.Name, before, truth)
+			lied("%s is said to be untouched, ran %s and runs %s", n.Name, before, truth)
 		case said == "healthy" && truth != to[n.Name], found && truth != runs:
-			t.Errorf("%s: %s is said to be %q, and runs %q", name, n.Name, said, truth)
+			lied("%s is said to be %q, and runs %q", n.Name, said, truth)
 		}
-	}
-	if t.Failed() {
-		t.Fatal(shown.Text)
 	}
 }
