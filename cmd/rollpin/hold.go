@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/rollpin/rollpin/pkg/config"
@@ -41,7 +43,7 @@ func (r *rolloutCommand) hold(t config.Target) (*held, error) {
 	}
 	key := lock.Key{Environment: t.Environment, Service: t.Service.Name}
 	if h.domain, err = locks.Domain(r.soft, key); err != nil {
-		return nil, err
+		return nil, r.elsewhere(err)
 	}
 	acquire := func(ctx context.Context) (lock.Lease, error) {
 		newest, err := r.newest(ctx, locks, key) // while it waited, others may have deployed
@@ -58,10 +60,20 @@ func (r *rolloutCommand) hold(t config.Target) (*held, error) {
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, r.elsewhere(err)
 	}
 	h.follow(r)
 	return h, nil
+}
+
+// elsewhere says what to do where files of the state directory are what failed.
+func (r *rolloutCommand) elsewhere(err error) error {
+	var file *fs.PathError
+	var hint interface{ Hint() string }
+	if errors.As(err, &hint) || !errors.As(err, &file) {
+		return err
+	}
+	return hinted{err, "keep locks and journals in a directory that can be written: XDG_STATE_HOME=DIRECTORY"}
 }
 
 // id is the deployment's: one after the newest that is known, unless an earlier one is gone on with.
