@@ -50,7 +50,8 @@ func (n *node) meet(facts Facts, met bool) {
 // predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
 func (n *node) predecessor() string {
 	record := n.facts.CurrentRecord()
-	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) && !n.wellBefore(record) {
+	unwell := n.facts.Confirmed != n.from && !n.touchedBefore && !n.wellBefore(record) // an earlier run may have put it back without time to look
+	if n.from == n.facts.Current && unwell && n.facts.Has(record.Previous) {
 		return record.Previous
 	}
 	return n.from
