@@ -14,7 +14,7 @@ func (d Deployment) Resume() (rollout.Resume, error) {
 	r := rollout.Resume{Release: d.Release.ID, Plan: *d.First, Spent: d.Spent(), Nodes: map[string]rollout.Earlier{}}
 	for i := range d.Nodes {
 		if n := &d.Nodes[i]; n.Planned {
-			r.Nodes[n.Name] = rollout.Earlier{From: n.From, To: n.To, Touched: n.Touched}
+			r.Nodes[n.Name] = rollout.Earlier{From: n.From, Previous: n.Previous, To: n.To, Touched: n.Touched}
 		}
 	}
 	return r, nil

@@ -126,11 +126,7 @@ func (r *run) switchOf(n *node) Switch {
 	if r.Rollback {
 		return Switch{To: n.to}
 	}
-	s := Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
-	if written := n.facts.Records[n.to]; written.Deployment == r.ID { // by an earlier run of the deployment, which saw what the node ran
-		s.Previous = written.Previous
-	}
-	return s
+	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
 }
 
 // confirm writes down that a node is healthy. Where a rollback cannot, the node is back all the same.
