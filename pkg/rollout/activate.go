@@ -54,13 +54,16 @@ func (r *run) members(wave plan.Wave) []*node {
 
 // activateNode takes one node to its release. A node that fails, or that an interrupt finds half way, goes back at once to what it ran.
 func (r *run) activateNode(n *node) {
-	if r.interrupted() != nil || r.overBudget() {
+	if r.mayBegin() != nil {
 		return
 	}
 	err := r.bringUp(n)
 	if err == nil {
 		r.update(n, func(n *node) { n.healthy, n.runs = true, n.to })
 		return
+	}
+	if !n.begun {
+		return // its switch could not be announced, or not in time: there is nothing to put back
 	}
 	interrupted := isInterrupt(err)
 	if !interrupted {
@@ -78,12 +81,19 @@ func (r *run) activateNode(n *node) {
 	}
 }
 
-// neverSwitched tells whether a node whose switch failed, or was not even begun, still runs what it ran before, so that there is nothing to
-// put back.
-func (r *run) neverSwitched(n *node, err error) bool {
-	if !n.begun {
-		return true
+// mayBegin returns why no further node may be touched, or nil.
+func (r *run) mayBegin() error {
+	if err := r.interrupted(); err != nil {
+		return err
 	}
+	if r.overBudget() {
+		return &Stop{Why: OverBudget, Err: errors.New("the budget is spent")}
+	}
+	return nil
+}
+
+// neverSwitched tells whether a node whose switch failed still runs what it ran before, so that there is nothing to put back.
+func (r *run) neverSwitched(n *node, err error) bool {
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Step != StepSwitch {
 		return false
