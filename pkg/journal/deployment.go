@@ -109,7 +109,9 @@ type Node struct {
 	Wave string `json:"wave,omitempty"`
 	// From is what it ran before the deployment, by the first plan that had it: a later run may find it half way. To is where it goes.
 	From string `json:"from,omitempty"`
-	To   string `json:"to,omitempty"`
+	// Previous is the last release that was healthy there before, where From was not; else empty.
+	Previous string `json:"previous,omitempty"`
+	To       string `json:"to,omitempty"`
 	// Planned: From is known.
 	Planned bool `json:"planned,omitempty"`
 	// Known: Runs is what it runs, empty for no release. Otherwise it was never asked, or is in doubt.

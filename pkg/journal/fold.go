@@ -105,6 +105,9 @@ func (d *Deployment) plan(e rollout.Event) {
 
 func (d *Deployment) planStep(wave plan.Wave, step plan.Step) {
 	n := d.node(step.Node)
+	if !n.Planned {
+		n.Previous = step.Previous
+	}
 	n.from(step.From)
 	n.Zone, n.Wave, n.To, n.Healthy = step.Zone, wave.Name, step.To, false
 }

@@ -16,7 +16,7 @@ func (d Deployment) Resume() (rollout.Resume, error) {
 	over := d.Status == rollout.Succeeded || d.Status == rollout.Unchanged
 	for i := range d.Nodes {
 		if n := &d.Nodes[i]; n.Planned {
-			r.Nodes[n.Name] = rollout.Earlier{From: n.From, To: n.To, Touched: n.Touched && !(over && n.Healthy)}
+			r.Nodes[n.Name] = rollout.Earlier{From: n.From, Previous: n.Previous, To: n.To, Touched: n.Touched && !(over && n.Healthy)}
 		}
 	}
 	return r, nil

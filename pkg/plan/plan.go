@@ -31,6 +31,8 @@ type Node struct {
 	Zone string
 	// From is the release that the node runs; empty for none.
 	From string
+	// Previous is the last release that was healthy there, where From is not; else empty.
+	Previous string
 	// To is the release that it shall run.
 	To string
 	// Done says that the node runs To already, restarted and confirmed: it needs no step.
@@ -76,7 +78,9 @@ type Step struct {
 	Zone string `json:"zone,omitempty"`
 	// From is empty where the node had no release.
 	From string `json:"from,omitempty"`
-	To   string `json:"to"`
+	// Previous is the last release that was healthy there, where From is not; else empty.
+	Previous string `json:"previous,omitempty"`
+	To       string `json:"to"`
 }
 
 // Make plans the waves: nodes in natural order of their names, the canary first, then batches.
@@ -126,7 +130,7 @@ func (p *Plan) split(nodes []Node) []Step {
 		if n.Missing {
 			continue
 		}
-		steps = append(steps, Step{Node: n.Name, Zone: n.Zone, From: n.From, To: n.To})
+		steps = append(steps, Step{Node: n.Name, Zone: n.Zone, From: n.From, Previous: n.Previous, To: n.To})
 	}
 	return steps
 }

@@ -54,7 +54,7 @@ func (r *run) members(wave plan.Wave) []*node {
 
 // activateNode takes one node to its release. A node that fails, or that an interrupt finds half way, goes back at once to what it ran.
 func (r *run) activateNode(n *node) {
-	if r.interrupted() != nil || r.overBudget() {
+	if r.mayBegin() != nil {
 		return
 	}
 	err := r.bringUp(n)
@@ -62,13 +62,16 @@ func (r *run) activateNode(n *node) {
 		r.update(n, func(n *node) { n.healthy, n.runs = true, n.to })
 		return
 	}
-	var guarded *GuardedError
-	if errors.As(err, &guarded) { // as after a lost lock: whoever took this node may take the next
-		r.lose(guarded)
+	if !n.begun {
+		return // its switch could not be announced, or not in time: there is nothing to put back
 	}
 	interrupted := isInterrupt(err)
 	if !interrupted {
 		r.update(n, func(n *node) { n.failure = failureOf(StepHealth, err) })
+	}
+	var guarded *GuardedError
+	if errors.As(err, &guarded) { // another deployment took the node over: nothing new is begun anywhere
+		r.lose(guarded)
 	}
 	if r.neverSwitched(n, err) {
 		return
@@ -78,12 +81,19 @@ func (r *run) activateNode(n *node) {
 	}
 }
 
-// neverSwitched tells whether a node whose switch failed, or was not even begun, still runs what it ran before, so that there is nothing to
-// put back.
-func (r *run) neverSwitched(n *node, err error) bool {
-	if !n.begun {
-		return true
+// mayBegin returns why no further node may be touched, or nil.
+func (r *run) mayBegin() error {
+	if err := r.interrupted(); err != nil {
+		return err
 	}
+	if r.overBudget() {
+		return &Stop{Why: OverBudget, Err: errors.New("the budget is spent")}
+	}
+	return nil
+}
+
+// neverSwitched tells whether a node whose switch failed still runs what it ran before, so that there is nothing to put back.
+func (r *run) neverSwitched(n *node, err error) bool {
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Step != StepSwitch {
 		return false
@@ -126,11 +136,7 @@ func (r *run) switchOf(n *node) Switch {
 	if r.Rollback {
 		return Switch{To: n.to}
 	}
-	s := Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
-	if written := n.facts.Records[n.to]; written.Deployment == r.ID { // by an earlier run of the deployment, which saw what the node ran
-		s.Previous = written.Previous
-	}
-	return s
+	return Switch{To: n.to, Deployment: r.ID, Previous: n.predecessor(), KeepPrevious: n.from == n.to}
 }
 
 // confirm writes down that a node is healthy. Where a rollback cannot, the node is back all the same.

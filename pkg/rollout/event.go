@@ -137,7 +137,7 @@ func (r *run) announce(n *node, step Step, id string) error {
 	err := r.journal.Sync()
 	switch {
 	case err == nil && step == StepSwitch:
-		return r.interrupted() // which may have come while the disk was slow
+		return r.mayBegin() // things may have changed while the disk was slow
 	case err == nil:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/rollpin/rollpin/pkg/inventory"
@@ -15,6 +16,8 @@ type node struct {
 	probed bool
 	// from and to are the releases before and after; runs is the one that the node runs now.
 	from, to, runs string
+	// previous is what an earlier run found to be the last healthy release, where from was not; else empty.
+	previous string
 	// touched is set before the node's running service is first affected; touchedBefore: an earlier run of the deployment did that. begun: this one
 	// began to switch it.
 	touched, touchedBefore, begun bool
@@ -35,7 +38,8 @@ type node struct {
 
 // remember takes over what earlier runs knew of a node.
 func (n *node) remember(earlier Earlier) {
-	n.from, n.to, n.touched, n.touchedBefore = earlier.From, earlier.To, earlier.Touched, earlier.Touched
+	n.from, n.previous, n.to = earlier.From, earlier.Previous, earlier.To
+	n.touched, n.touchedBefore = earlier.Touched, earlier.Touched
 }
 
 // meet takes in what was found on a node. One that an earlier run met with a release, and that has none now, was made anew since.
@@ -49,6 +53,9 @@ func (n *node) meet(facts Facts, met bool) {
 
 // predecessor is what a later rollback returns the node to: what it ran, if that was healthy, else what it ran before.
 func (n *node) predecessor() string {
+	if n.touchedBefore { // what it was like before the earlier run cannot be seen any more
+		return cmp.Or(n.previous, n.from)
+	}
 	record := n.facts.CurrentRecord()
 	if n.from == n.facts.Current && n.facts.Confirmed != n.from && n.facts.Has(record.Previous) && !n.wellBefore(record) {
 		return record.Previous

@@ -204,9 +204,11 @@ func (r *run) request() plan.Request {
 		if n.left {
 			continue
 		}
-		request.Nodes = append(request.Nodes, plan.Node{
-			Name: n.Name, Zone: n.Zone, From: n.from, To: n.to, Done: n.healthy, Missing: n.failure != nil,
-		})
+		node := plan.Node{Name: n.Name, Zone: n.Zone, From: n.from, To: n.to, Done: n.healthy, Missing: n.failure != nil}
+		if previous := n.predecessor(); previous != n.from && !r.Rollback {
+			node.Previous = previous
+		}
+		request.Nodes = append(request.Nodes, node)
 	}
 	return request
 }

@@ -24,6 +24,8 @@ type Resume struct {
 type Earlier struct {
 	// From is what it ran before the first of them, To where it goes; empty for nothing, or where that was not decided.
 	From, To string
+	// Previous is the last release that was healthy there before, where From was not; else empty.
+	Previous string
 	Touched  bool
 }
 

@@ -75,6 +75,9 @@ func (w *world) run(of *deployment, domain string, resume *rollout.Resume) *depl
 	defer endHard(nil)
 	w.mu.Lock()
 	d := w.deployer(of, domain, resume, endSoft, endHard)
+	if resume != nil {
+		d.checkSpent()
+	}
 	stop := d.schedule()
 	w.log(d, "", "run", "", d.describe())
 	w.mu.Unlock()

@@ -163,6 +163,16 @@ func (d *deployer) checkTime() {
 	}
 }
 
+// checkSpent: a later run pays for every node that failed in an earlier one.
+func (d *deployer) checkSpent() {
+	for _, e := range d.of.journal.events {
+		if e.Kind == rollout.StepFailed && slices.Contains([]rollout.Step{rollout.StepStage, rollout.StepHealth, rollout.StepBake}, e.Step) &&
+			!slices.Contains(d.resume.Spent, e.Node) {
+			d.world.problem("%s does not know that %s failed", d, e.Node)
+		}
+	}
+}
+
 // checkJournal: what the journal knows of a node is true.
 func (d *deployer) checkJournal() {
 	if d.of.journal.failed {
@@ -213,6 +223,8 @@ func (d *deployer) checkNode(status rollout.Status, known rollout.NodeOutcome, n
 	claim(!known.Touched, !touched, "was not touched")
 	claim(known.Restored, d.back(n, known.To), "is back")
 	claim(known.Healthy, done, "is healthy")
+	inFlight := slices.Contains([]rollout.Step{rollout.StepSwitch, rollout.StepRestart, rollout.StepHealth, rollout.StepConfirm}, d.step[n.name])
+	claim(inFlight && known.Touched && d.resume == nil && d.hardAt.IsZero(), known.Healthy || known.Failure != nil, "was brought to a safe end")
 	claim(d.mustBack(known) && touched, known.Restored || known.Stopped, "went back")
 	switch status {
 	case rollout.Succeeded, rollout.Unchanged:
