@@ -46,6 +46,9 @@ type rolloutCommand struct {
 	release string
 	// earlier is a deployment to go on with; nil for a new one.
 	earlier *journal.Deployment
+	// undo is the last deployment, and undoes its id, where that did not come to its end and this is a rollback.
+	undo   *rollout.Resume
+	undoes string
 	// locked is called with the lock in hand, to read what the run goes by: what was read before may be history. Nil for nothing.
 	locked func(config.Target) error
 }
@@ -170,7 +173,7 @@ func (r *rolloutCommand) targets(c *cobra.Command, t config.Target) ([]inventory
 func (r *rolloutCommand) deployment(c *cobra.Command, t config.Target, targets []inventory.Node, held *held) (rollout.Deployment, error) {
 	d := rollout.Deployment{
 		ID: held.by.Deployment, Rollback: r.rollback, Service: t.Service.Name, Environment: t.Environment, Nodes: targets, Strategy: t.Strategy,
-		StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, SkipUnreachable: r.skipUnreachable, Release: r.release,
+		StageOnly: r.stage, DryRun: r.dryRun, Parallel: r.parallel, SkipUnreachable: r.skipUnreachable, Release: r.release, Undo: r.undo, Undoes: r.undoes,
 		By: held.by, Asked: r.asked(c, targets),
 	}
 	if r.earlier == nil {

@@ -176,7 +176,7 @@ func (d Deployment) Touched() bool {
 
 // Spent returns the names of the nodes that failed so far, in any run: they count against the budget of the next.
 func (d Deployment) Spent() []string {
-	return d.names(func(n *Node) bool { return n.Failure != nil && !n.Skipped })
+	return d.names(func(n *Node) bool { return n.Failure != nil })
 }
 
 // Skipped returns the names of the nodes that the deployment does not answer for.

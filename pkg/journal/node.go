@@ -78,7 +78,10 @@ func (n *Node) fail(e rollout.Event) {
 		n.Undo = e.Failure
 		return
 	}
-	n.Failure, n.Healthy = e.Failure, false
+	n.Healthy = false
+	if e.Step != rollout.StepProbe || n.Failure == nil { // that it cannot be reached now does not unmake how it failed before
+		n.Failure = e.Failure
+	}
 }
 
 // settle takes in what a run's outcome knows of the node. What the outcome does not know does not unmake what the steps told.
@@ -105,7 +108,7 @@ func (n *Node) settle(o *rollout.NodeOutcome, run int) {
 	switch {
 	case o.Failure != nil:
 		n.Failure = o.Failure
-	case o.Skipped != "":
+	case o.Skipped != "" && n.Failure != nil && n.Failure.Step == rollout.StepProbe:
 		n.Failure = nil // it was left out for that
 	}
 	if o.Undo != nil {

@@ -12,11 +12,10 @@ func (d Deployment) Resume() (rollout.Resume, error) {
 		return rollout.Resume{}, errors.New("it ended before there was a plan")
 	}
 	r := rollout.Resume{Release: d.Release.ID, Plan: *d.First, Spent: d.Spent(), Nodes: map[string]rollout.Earlier{}}
-	// What came to its end is not undone because a node that joins later fails.
 	over := d.Status == rollout.Succeeded || d.Status == rollout.Unchanged
 	for i := range d.Nodes {
 		if n := &d.Nodes[i]; n.Planned {
-			r.Nodes[n.Name] = rollout.Earlier{From: n.From, Previous: n.Previous, To: n.To, Touched: n.Touched && !(over && n.Healthy)}
+			r.Nodes[n.Name] = rollout.Earlier{From: n.From, Previous: n.Previous, To: n.To, Touched: n.Touched, Over: over && n.Healthy}
 		}
 	}
 	return r, nil

@@ -28,6 +28,8 @@ type node struct {
 	// healthy: runs to, confirmed. restored: was touched and runs from again. left: has no step to take. guarded: is this deployment's.
 	// asked: its guard was asked for, and may be this deployment's although the answer was lost.
 	healthy, restored, left, guarded, asked bool
+	// over: the deployment came to its end there in an earlier run.
+	over bool
 	// skipped is why the node was left out, if it cannot be reached.
 	skipped string
 	failure *Failure
@@ -39,7 +41,7 @@ type node struct {
 // remember takes over what earlier runs knew of a node.
 func (n *node) remember(earlier Earlier) {
 	n.from, n.previous, n.to = earlier.From, earlier.Previous, earlier.To
-	n.touched, n.touchedBefore = earlier.Touched, earlier.Touched
+	n.touched, n.touchedBefore, n.over = earlier.Touched, earlier.Touched, earlier.Over
 }
 
 // meet takes in what was found on a node. One that an earlier run met with a release, and that has none now, was made anew since.

@@ -172,8 +172,11 @@ func (r *run) aimBack() error {
 			r.release = Release{ID: to, Version: release.VersionOf(to)}
 		}
 	}
-	if r.release.ID == "" {
+	if r.release.ID == "" && r.Undo == nil {
 		return errors.New("there is nothing to roll back")
+	}
+	if r.release.ID == "" {
+		return &NothingToUndoError{Service: r.Service, Environment: r.Environment, Deployment: r.Undoes}
 	}
 	r.tell(Event{Kind: Resolved, Release: r.release.ID, Resolved: &r.release})
 	return nil
@@ -182,6 +185,11 @@ func (r *run) aimBack() error {
 // targets are those that the nodes know; a version that none of them has any more may be kept elsewhere.
 func (r *run) targets() (map[string]string, error) {
 	found := r.found()
+	if r.Undo != nil && r.Version == "" {
+		if targets, ok := r.Undo.targets(r.Undoes, found); ok {
+			return targets, nil
+		}
+	}
 	targets, err := Targets(r.Version, r.fleet.Same, found)
 	if err == nil || r.Version == "" {
 		return targets, err

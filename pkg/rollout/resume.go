@@ -27,6 +27,8 @@ type Earlier struct {
 	// Previous is the last release that was healthy there before, where From was not; else empty.
 	Previous string
 	Touched  bool
+	// Over: it came to its end there with all the others, and does not go back because a node that joins later fails.
+	Over bool
 }
 
 // OvertakenError says that what a run was to go on with is history.

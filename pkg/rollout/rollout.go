@@ -39,6 +39,11 @@ type Deployment struct {
 	Release string
 	// Resume is what an earlier run of the same deployment left; nil for a new one.
 	Resume *Resume
+	// Undo is a deployment that did not come to its end: a rollback without a version undoes that one, and not the last activation that the nodes
+	// tell of. Nil for none.
+	Undo *Resume
+	// Undoes is the id of that deployment.
+	Undoes string
 	// By runs the deployment, Asked is what was asked of it: both are for the record.
 	By    lock.Holder
 	Asked Asked

@@ -13,7 +13,8 @@ import (
 func (r *run) undo() {
 	nodes := r.selected(func(n *node) bool {
 		there := n.probed && (n.failure == nil || n.failure.Class != Unreachable)
-		return there && n.touched && !n.restored && n.undo == nil && n.from != "" && n.from != n.to
+		over := n.over && !n.begun && n.healthy
+		return there && n.touched && !over && !n.restored && n.undo == nil && n.from != "" && n.from != n.to
 	})
 	for batch := range slices.Chunk(nodes, r.plan.Undo) {
 		if r.interrupted() != nil {
