@@ -18,7 +18,7 @@ type deployment struct {
 	// wanted is the release of a deploy.
 	wanted  string
 	journal *simJournal
-	// before is what each node ran when the first run began, wellBefore where that had been seen healthy.
+	// before is what each node ran when the first run began, wellBefore where that had been seen healthy, and the node shows it.
 	before     map[string]string
 	wellBefore map[string]bool
 	// touched are the nodes whose service a run affected; disturbed are those that somebody else changed since the first run began.
@@ -120,7 +120,7 @@ func (w *world) deployer(of *deployment, domain string, resume *rollout.Resume, 
 	for _, n := range w.nodes {
 		d.doneBefore[n.name] = n.process != "" && n.current == n.process && n.confirmed == n.current
 		if _, known := of.before[n.name]; !known {
-			of.before[n.name], of.wellBefore[n.name] = n.current, n.good[n.current]
+			of.before[n.name], of.wellBefore[n.name] = n.current, n.knownGood()
 		}
 	}
 	return d

@@ -220,6 +220,9 @@ func (d *deployer) Confirm(ctx context.Context, node, id string) error {
 			d.world.problem("%s confirms %s on %s, which was not seen healthy", d, id, node)
 		}
 		n.confirmed = id
+		if !d.lockLost.IsZero() { // it was on the wire, and another deployment may be there already
+			d.disturb(n)
+		}
 		if n.current == id {
 			n.good[id] = true
 		}

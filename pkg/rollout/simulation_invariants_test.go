@@ -145,6 +145,11 @@ func (d *deployer) touch(n *simNode, changes bool) {
 	}
 	n.active = d
 	d.of.touched[n.name] = true
+	d.disturb(n)
+}
+
+// disturb notes that a node is not as other deployments left it.
+func (d *deployer) disturb(n *simNode) {
 	for _, other := range d.world.all {
 		if other != d.of {
 			other.disturbed[n.name] = true

@@ -55,6 +55,16 @@ func (n *simNode) facts(d *deployer) rollout.Facts {
 // has is what the node must be like to count as running id.
 func (n *simNode) has(id string) bool { return n.current == id && n.process == id }
 
+// knownGood tells whether the node shows that what it runs was healthy: by its mark, or because a later release has it for its predecessor. What
+// an interrupted rollback put back without time to look at it shows neither.
+func (n *simNode) knownGood() bool {
+	shown := n.confirmed == n.current
+	for _, later := range n.records {
+		shown = shown || later.Previous == n.current
+	}
+	return n.good[n.current] && shown
+}
+
 // rebuild loses all that was on the node.
 func (n *simNode) rebuild() {
 	n.records, n.good, n.damaged = map[string]release.Record{}, map[string]bool{}, map[string]bool{}
