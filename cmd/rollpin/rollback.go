@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/rollpin/rollpin/pkg/config"
 	"github.com/rollpin/rollpin/pkg/journal"
-	"github.com/rollpin/rollpin/pkg/rollout"
 	"github.com/spf13/cobra"
 )
 
@@ -48,8 +47,8 @@ func (r *rolloutCommand) findUnfinished(service string, t config.Target) error {
 	if err != nil {
 		return err
 	}
-	last, err := journal.Find(all, "last")
-	if err != nil || last.Asked.Command == "rollback" || last.Finished() && last.Status != rollout.Mixed && last.Interrupted == "" {
+	last, ok := journal.Unfinished(all)
+	if !ok {
 		return nil // what the nodes tell decides
 	}
 	if undo, err := last.Resume(); err == nil {

@@ -40,7 +40,7 @@ func (f *Fleet) Restart(ctx context.Context, name string) error {
 	n := f.node(name)
 	ctx, cancel := context.WithTimeout(ctx, f.service.Timeouts.Restart)
 	defer cancel()
-	_, err := f.run(ctx, n, restart.Restart(f.service.Restart))
+	_, err := f.runGuarded(ctx, n, restart.Restart(f.service.Restart))
 	return err
 }
 
@@ -90,7 +90,7 @@ func (f *Fleet) Confirm(ctx context.Context, name, id string) error {
 	if err != nil {
 		return err
 	}
-	facts, err := f.run(ctx, n, script)
+	facts, err := f.runGuarded(ctx, n, script)
 	n.confirmed = restart.ParseState(facts)
 	return err
 }

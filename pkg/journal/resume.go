@@ -20,3 +20,13 @@ func (d Deployment) Resume() (rollout.Resume, error) {
 	}
 	return r, nil
 }
+
+// Unfinished returns the newest of all deployments, which are those of one service in one environment, the newest first, if it was to change
+// what runs, was no rollback, and did not come to its end: it was killed, interrupted, or left a mixed fleet.
+func Unfinished(all []Deployment) (Deployment, bool) {
+	last, err := Find(all, "last")
+	if err != nil || last.Asked.Command == "rollback" {
+		return Deployment{}, false
+	}
+	return last, !last.Finished() || last.Status == rollout.Mixed || last.Interrupted != ""
+}

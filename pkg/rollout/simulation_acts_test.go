@@ -196,10 +196,27 @@ func (w *world) lastRollback(last *deployment) {
 	back := w.newDeployment("rollback")
 	back.request.Version, back.undone = "", map[string]bool{}
 	w.undo(back, false)
+	if d, unfinished := journal.Unfinished([]journal.Deployment{last.journal.fold()}); unfinished {
+		if undo, err := d.Resume(); err == nil {
+			back.request.Undo, back.request.Undoes = &undo, last.id
+			w.expectBack(last, undo, expected)
+		}
+	}
 	w.run(back, w.domain(back), nil)
 	for n, before := range expected {
 		if !n.has(before) {
 			w.problem("%s was rolled back: %s runs %q, and ran %q before it", last.id, n.name, n.current, before)
+		}
+	}
+}
+
+// expectBack adds what the journal alone knows: nodes that were touched, whatever they tell of it, and nodes that were not.
+func (w *world) expectBack(last *deployment, undo rollout.Resume, expected map[*simNode]string) {
+	for _, n := range w.nodes {
+		earlier, known := undo.Nodes[n.name]
+		_, kept := n.records[earlier.From]
+		if known && kept && (earlier.Touched || n.has(earlier.From)) && !last.disturbed[n.name] && n.records[n.current].Deployment <= last.id {
+			expected[n] = earlier.From
 		}
 	}
 }

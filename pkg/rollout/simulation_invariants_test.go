@@ -267,5 +267,9 @@ func (d *deployer) back(n *simNode, to string) bool {
 // unconcerned tells whether a rollback had nothing to do on a node: it did not run what was undone on those that answered.
 func (d *deployer) unconcerned(n *simNode) bool {
 	before := d.of.before[n.name]
+	if undo := d.of.request.Undo; undo != nil {
+		earlier := undo.Nodes[n.name]
+		return !earlier.Touched || earlier.From == before
+	}
 	return d.of.request.Rollback && (!d.of.undone[before] || d.of.request.Version == "" && !d.of.undoes(before))
 }

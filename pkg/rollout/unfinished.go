@@ -16,7 +16,7 @@ func (e *NothingToUndoError) Hint() string {
 }
 
 // targets returns each node of an unfinished deployment to what it ran before; nodes that it did not touch, or that are back, are left alone. A
-// node that ran nothing goes where most of the others go. It is not ok where the nodes tell of a later deployment, so that this one is history.
+// node that ran nothing goes where most of the others were. It is not ok where the nodes tell of a later deployment, so that this one is history.
 func (u *Resume) targets(id string, found map[string]Facts) (targets map[string]string, ok bool) {
 	targets, votes := map[string]string{}, map[string]int{}
 	for name, facts := range found {
@@ -24,12 +24,11 @@ func (u *Resume) targets(id string, found map[string]Facts) (targets map[string]
 			return nil, false
 		}
 		node, known := u.Nodes[name]
-		if !known || !node.Touched || facts.Runs(node.From) {
-			continue
-		}
-		targets[name] = node.From
-		if node.From != "" {
+		if known && node.From != "" {
 			votes[node.From]++
+		}
+		if known && node.Touched && !facts.Runs(node.From) {
+			targets[name] = node.From
 		}
 	}
 	usual := MostVotes(votes)
