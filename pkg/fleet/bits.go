@@ -80,11 +80,22 @@ func (f *Fleet) turn(key bitsKey, n *node, s rollout.StageTask) (b *bits, turn b
 // next is the first node of a kind that has to get the release and has not tried; asking itself where all others have one to be made anew.
 func (f *Fleet) next(key bitsKey, b *bits, s rollout.StageTask, asking string) string {
 	for _, name := range s.Nodes {
-		if !b.tried[name] && !s.Found[name].Has(key.release) && f.bitsKey(f.node(name), key.release) == key {
+		if !b.tried[name] && !f.node(name).out && !s.Found[name].Has(key.release) && f.bitsKey(f.node(name), key.release) == key {
 			return name
 		}
 	}
 	return asking
+}
+
+// leaveOut lets nobody wait for a node that will not come to stage anything.
+func (f *Fleet) leaveOut(n *node) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.out = true
+	for _, b := range f.bits {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
 }
 
 // tell says what came of a node's try.

@@ -70,6 +70,8 @@ type node struct {
 	confirmed restart.State
 	// guarded: the node is this run's, and nothing is switched on it where that has changed. Set once, also beside other steps.
 	guarded atomic.Bool
+	// out: it will not stage anything. Guarded by the fleet's lock.
+	out bool
 	// found is the set of packages that the node's prefix has and that no record is about; in-place alone has it.
 	found foundSet
 }

@@ -24,6 +24,9 @@ func (f *Fleet) Guard(ctx context.Context, name string) error {
 	if facts.Get("guard") != "" {
 		n.guarded.Store(true)
 	}
+	if err != nil {
+		f.leaveOut(n)
+	}
 	return guardedError(n, facts, err)
 }
 
