@@ -27,6 +27,9 @@ func convergeCommand(r *rolloutCommand) *cobra.Command {
 		Example: "  rollpin converge api -e production",
 		Args:    usage(oneService),
 		RunE: func(c *cobra.Command, args []string) error {
+			if r.target.environment == "" {
+				return r.run(c, args[0]) // which says so
+			}
 			// At once, for an early word; and again when nobody else can change it any more.
 			if err := r.aimAtLastGood(args[0], nil); err != nil {
 				return err

@@ -176,21 +176,15 @@ func (d Deployment) Touched() bool {
 
 // Spent returns the names of the nodes that failed so far, in any run: they count against the budget of the next.
 func (d Deployment) Spent() []string {
-	return d.names(func(n *Node) bool { return n.Failure != nil })
-}
-
-// Skipped returns the names of the nodes that the deployment does not answer for.
-func (d Deployment) Skipped() []string { return d.names(func(n *Node) bool { return n.Skipped }) }
-
-func (d Deployment) names(keep func(*Node) bool) []string {
 	var names []string
 	for i := range d.Nodes {
-		if keep(&d.Nodes[i]) {
+		if d.Nodes[i].Failure != nil {
 			names = append(names, d.Nodes[i].Name)
 		}
 	}
 	return names
 }
+
 
 // Node returns what is known of a node.
 func (d *Deployment) Node(name string) (Node, bool) {
