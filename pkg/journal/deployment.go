@@ -185,7 +185,6 @@ func (d Deployment) Spent() []string {
 	return names
 }
 
-
 // Node returns what is known of a node.
 func (d *Deployment) Node(name string) (Node, bool) {
 	d.reindex()
